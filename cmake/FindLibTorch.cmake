@@ -21,7 +21,7 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   add_library(LibTorch::c10 UNKNOWN IMPORTED)
   set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION ${LibTorch_C10_LIBRARY})
   add_library(LibTorch::LibTorch UNKNOWN IMPORTED)
-  # -idirafter, not -isystem: LibTorch ships a fmt of its own that must not shadow the one we link.
+  # -idirafter: the wheel brings headers of other libraries (fmt 12); those of the system, whose code we link, win.
   set_target_properties(LibTorch::LibTorch PROPERTIES
     IMPORTED_LOCATION ${LibTorch_CPU_LIBRARY}
     INTERFACE_COMPILE_OPTIONS "SHELL:-idirafter ${LibTorch_INCLUDE_DIR};SHELL:-idirafter ${LibTorch_API_INCLUDE_DIR}"
