@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,6 +59,9 @@ class Node {
   const std::vector<std::pair<std::string, std::string>>& metadata() const { return metadata_; }
   const std::string* find_metadata(std::string_view key) const;
   void set_metadata(std::string_view key, std::string text);
+
+  // Archive flag of a higher-order operator that returns a bare tensor; mostly absent.
+  std::optional<bool> single_tensor_return = std::nullopt;
 
   // The modules around the node, outermost first; empty when the exporter recorded none.
   std::vector<ModuleScope> module_stack() const;

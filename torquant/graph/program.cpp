@@ -133,6 +133,7 @@ std::unique_ptr<Graph> clone_graph(const Graph& graph) {
     for (const NamedArgument& arg : node.args()) args.push_back({arg.name, translate(arg.value), arg.keyword});
     Node* twin = copy->append(node.op(), node.name(), std::move(args));
     twin->metadata() = node.metadata();
+    twin->single_tensor_return = node.single_tensor_return;
     for (const OutputGroup& group : node.outputs()) {
       if (group.is_list) {
         std::vector<std::pair<std::string, ValueMeta>> list;
