@@ -1,10 +1,10 @@
-# Finds LibTorch (a zip, or the `torch` wheel) below CMAKE_PREFIX_PATH and defines LibTorch::LibTorch.
+# Finds LibTorch (a zip, or the `torch` wheel) below CMAKE_PREFIX_PATH, else LibTorch_HINTS, and defines LibTorch::LibTorch.
 #
 # Not the wheel's own TorchConfig.cmake: that of a CUDA build demands a CUDA toolkit, and we need the CPU half alone.
-find_path(LibTorch_INCLUDE_DIR ATen/core/Tensor.h PATH_SUFFIXES include torch/include)
-find_path(LibTorch_API_INCLUDE_DIR torch/torch.h PATH_SUFFIXES include/torch/csrc/api/include torch/include/torch/csrc/api/include)
-find_library(LibTorch_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib torch/lib)
-find_library(LibTorch_C10_LIBRARY c10 PATH_SUFFIXES lib torch/lib)
+find_path(LibTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${LibTorch_HINTS} PATH_SUFFIXES include torch/include)
+find_path(LibTorch_API_INCLUDE_DIR torch/torch.h HINTS ${LibTorch_HINTS} PATH_SUFFIXES include/torch/csrc/api/include torch/include/torch/csrc/api/include)
+find_library(LibTorch_CPU_LIBRARY torch_cpu HINTS ${LibTorch_HINTS} PATH_SUFFIXES lib torch/lib)
+find_library(LibTorch_C10_LIBRARY c10 HINTS ${LibTorch_HINTS} PATH_SUFFIXES lib torch/lib)
 if(LibTorch_INCLUDE_DIR AND EXISTS ${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h)
   file(STRINGS ${LibTorch_INCLUDE_DIR}/torch/headeronly/version.h version_lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
   string(REGEX MATCHALL "[0-9]+" version_numbers "${version_lines}")
@@ -27,4 +27,5 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     INTERFACE_COMPILE_OPTIONS "SHELL:-idirafter ${LibTorch_INCLUDE_DIR};SHELL:-idirafter ${LibTorch_API_INCLUDE_DIR}"
     INTERFACE_LINK_LIBRARIES LibTorch::c10)
 endif()
+get_filename_component(LibTorch_LIBRARY_DIR "${LibTorch_CPU_LIBRARY}" DIRECTORY)
 mark_as_advanced(LibTorch_INCLUDE_DIR LibTorch_API_INCLUDE_DIR LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY)

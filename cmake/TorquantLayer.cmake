@@ -1,4 +1,5 @@
-# One function per concept of the build: a layer (a folder of torquant/), the library made of all layers, a test binary.
+# One function per concept of the build: a layer (a folder of torquant/), the library made of all layers, a test binary,
+# a benchmark binary.
 # Sources are globbed, so a file on disk cannot be forgotten by the build.
 
 add_library(torquant_options INTERFACE)
@@ -11,16 +12,24 @@ target_compile_options(torquant_warnings INTERFACE -Wall -Wextra -Wpedantic -Wer
 if(TORQUANT_SANITIZE)
   target_compile_options(torquant_warnings INTERFACE -fsanitize=${TORQUANT_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(torquant_warnings INTERFACE -fsanitize=${TORQUANT_SANITIZE})
+  add_library(torquant_sanitizer_defaults OBJECT ${CMAKE_CURRENT_LIST_DIR}/sanitizer_defaults.cpp)
+  target_link_libraries(torquant_warnings INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:torquant_sanitizer_defaults>>)
 endif()
 
 # torquant_layer(NAME [DEPENDS layer...] [LIBS target...])
-# Compiles torquant/NAME/*.cpp (without *_test.cpp and *_bench.cpp) and, in NAME_test, its *_test.cpp.
+# Compiles torquant/NAME/*.cpp (without *_test.cpp and *_bench.cpp) and, in NAME_test and NAME_bench, the others.
+# The arguments are the rules that tests/layering enforces on the includes of the folder.
 function(torquant_layer NAME)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.cpp)
   set(tests ${sources})
+  set(benches ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cpp$")
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
+  list(JOIN ARG_DEPENDS "\", \"" depends_json)
+  list(JOIN ARG_LIBS "\", \"" libs_json)
+  set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_TABLE "\"${NAME}\": {\"layers\": [\"${depends_json}\"], \"libs\": [\"${libs_json}\"]}")
   file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.h)
   list(TRANSFORM ARG_DEPENDS PREPEND torquant_)
 
@@ -38,6 +47,10 @@ function(torquant_layer NAME)
     set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_TESTS ${NAME})
     set_property(GLOBAL PROPERTY TORQUANT_TESTS_${NAME} ${tests})
   endif()
+  if(benches AND TORQUANT_BUILD_TESTS)
+    set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_BENCHES ${NAME})
+    set_property(GLOBAL PROPERTY TORQUANT_BENCHES_${NAME} ${benches})
+  endif()
 endfunction()
 
 # torquant_test(NAME SOURCES file... [LIBS target...] [LABELS label...])
@@ -46,7 +59,16 @@ function(torquant_test NAME)
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE torquant torquant_warnings GTest::gtest_main ${ARG_LIBS})
   add_test(NAME ${NAME} COMMAND ${NAME})
-  set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900)
+  # One thread: tests run side by side, and the stored results of PyTorch were computed so. Tests of threading set their own.
+  set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900 ENVIRONMENT OMP_NUM_THREADS=1)
+endfunction()
+
+# torquant_bench(NAME SOURCES file... [LIBS target...]): a Google Benchmark program, built by the target `benchmarks`.
+function(torquant_bench NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${NAME} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_link_libraries(${NAME} PRIVATE torquant torquant_warnings benchmark::benchmark_main ${ARG_LIBS})
+  add_dependencies(benchmarks ${NAME})
 endfunction()
 
 # The library `torquant`: all layers in one shared object, and each layer's tests linked to it.
@@ -66,4 +88,13 @@ function(torquant_library)
     get_property(sources GLOBAL PROPERTY TORQUANT_TESTS_${layer})
     torquant_test(${layer}_test SOURCES ${sources} LABELS unit)
   endforeach()
+  get_property(benched GLOBAL PROPERTY TORQUANT_LAYER_BENCHES)
+  foreach(layer IN LISTS benched)
+    get_property(sources GLOBAL PROPERTY TORQUANT_BENCHES_${layer})
+    torquant_bench(${layer}_bench SOURCES ${sources})
+  endforeach()
+  get_property(table GLOBAL PROPERTY TORQUANT_LAYER_TABLE)
+  list(JOIN table ",\n" table)
+  string(REPLACE "[\"\"]" "[]" table "${table}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/layers.json CONTENT "{\n${table}\n}\n" @ONLY)
 endfunction()

@@ -101,8 +101,12 @@ void report(const Summary& summary);
 // is. A TORQUANT_GOLDEN_DIR that does not exist is an Error.
 std::optional<std::string> reason_to_skip(const std::string& family, const std::string& file);
 
-// In the body of a TEST: runs every case of FAMILY/cases.json and fails the test on the first differences.
-// Skips, saying why, where the directory lacks the family.
+// In the body of a TEST: runs every case of FAMILY/cases.json and fails the test on the first differences, which
+// `compare` tells in words. Skips, saying why, where the directory lacks the family.
+void run_cases(const std::string& family, const std::function<std::optional<std::string>(const Case&)>& compare,
+               const std::vector<IntendedDifference>& intended = {});
+
+// The same for families whose cases are calls with `inputs` and `outputs`.
 void run_table_family(const std::string& family, const std::map<std::string, Op>& ops,
                       const std::vector<IntendedDifference>& intended = {});
 

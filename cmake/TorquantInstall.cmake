@@ -1,0 +1,18 @@
+# `cmake --install`: headers, library and a package for find_package(torquant). tests/install uses the result.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+get_property(layers GLOBAL PROPERTY TORQUANT_LAYERS)
+install(TARGETS torquant torquant_options ${layers} EXPORT torquantTargets FILE_SET HEADERS)
+set_target_properties(torquant PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  INSTALL_RPATH "${LibTorch_LIBRARY_DIR}")
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/torquant)
+install(EXPORT torquantTargets NAMESPACE torquant:: DESTINATION ${package_dir})
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/torquantConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/torquantConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/torquantConfig.cmake @ONLY)
+install(FILES
+  ${CMAKE_CURRENT_BINARY_DIR}/torquantConfig.cmake
+  ${CMAKE_CURRENT_BINARY_DIR}/torquantConfigVersion.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake
+  DESTINATION ${package_dir})

@@ -1,0 +1,216 @@
+#include <ATen/core/Tensor.h>
+#include <caffe2/serialize/inline_container.h>
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+#include "torquant/core/error.h"
+#include "torquant/core/atomic_file.h"
+#include "torquant/io/pt2.h"
+#include "torquant/io/pt2_schema.h"
+
+namespace torquant {
+namespace {
+
+using pt2::Json;
+using OrderedJson = nlohmann::ordered_json;
+
+Json tensor_argument(const Argument& argument) { return pt2::write_argument(argument).front(); }
+
+Json write_input_spec(const InputSpec& spec, const Argument& input) {
+  Json value = Json::object();
+  const auto tagged = [&](const char* tag) {
+    Json json = Json::object();
+    json[tag] = std::move(value);
+    return json;
+  };
+  switch (spec.kind) {
+    case InputKind::kUser:
+      value["arg"] = pt2::write_argument(input);
+      return tagged("user_input");
+    case InputKind::kParameter:
+      value["arg"] = tensor_argument(input);
+      value["parameter_name"] = spec.target;
+      return tagged("parameter");
+    case InputKind::kBuffer:
+      value["arg"] = tensor_argument(input);
+      value["buffer_name"] = spec.target;
+      value["persistent"] = spec.persistent;
+      return tagged("buffer");
+    case InputKind::kTensorConstant:
+      value["arg"] = tensor_argument(input);
+      value["tensor_constant_name"] = spec.target;
+      return tagged("tensor_constant");
+    case InputKind::kConstant:
+      value["name"] = spec.target;
+      value["value"] = pt2::write_argument(input);
+      return tagged("constant_input");
+    case InputKind::kCustomObject:
+    case InputKind::kToken:
+      break;
+  }
+  throw Error({.where = spec.target, .what = "an input of this kind cannot be saved"});
+}
+
+Json write_output_spec(const OutputSpec& spec, const Argument& output) {
+  struct Names {
+    const char* tag;
+    const char* target;
+  };
+  const auto names = [&]() -> Names {
+    switch (spec.kind) {
+      case OutputKind::kUser:
+        return {"user_output", nullptr};
+      case OutputKind::kLoss:
+        return {"loss_output", nullptr};
+      case OutputKind::kBufferMutation:
+        return {"buffer_mutation", "buffer_name"};
+      case OutputKind::kParameterMutation:
+        return {"parameter_mutation", "parameter_name"};
+      case OutputKind::kUserInputMutation:
+        return {"user_input_mutation", "user_input_name"};
+      case OutputKind::kGradientToParameter:
+        return {"gradient_to_parameter", "parameter_name"};
+      case OutputKind::kGradientToUserInput:
+        return {"gradient_to_user_input", "user_input_name"};
+      case OutputKind::kToken:
+        return {"token", nullptr};
+    }
+    return {"user_output", nullptr};
+  }();
+  Json value = Json::object();
+  value["arg"] = spec.kind == OutputKind::kUser ? pt2::write_argument(output) : tensor_argument(output);
+  if (names.target != nullptr) value[names.target] = spec.target;
+  Json json = Json::object();
+  json[names.tag] = std::move(value);
+  return json;
+}
+
+Json write_model(const Program& program) {
+  Json model = Json::object();
+  Json& module = model["graph_module"] = Json::object();
+  module["metadata"] = Json::object();
+  module["treespec_namedtuple_fields"] = Json::object();
+  module["module_call_graph"] = Json::array();
+  for (const auto& [key, text] : program.remainder().json) {
+    constexpr std::string_view kModule = "graph_module.";
+    if (key.starts_with(kModule)) {
+      module[key.substr(kModule.size())] = Json::parse(text);
+    } else {
+      model[key] = Json::parse(text);
+    }
+  }
+  module["graph"] = pt2::write_graph(program.graph());
+  Json& signature = module["signature"] = Json::object();
+  signature["input_specs"] = Json::array();
+  signature["output_specs"] = Json::array();
+  for (size_t i = 0; i < program.input_specs().size(); ++i) {
+    signature["input_specs"].push_back(write_input_spec(program.input_specs()[i], program.graph().inputs()[i]));
+  }
+  const std::vector<Argument> outputs = program.graph().outputs();
+  for (size_t i = 0; i < program.output_specs().size(); ++i) {
+    signature["output_specs"].push_back(write_output_spec(program.output_specs()[i], outputs[i]));
+  }
+  Json& ranges = model["range_constraints"] = Json::object();
+  for (const auto& [symbol, range] : program.ranges()) {
+    ranges[symbol]["min_val"] = range.min ? Json(*range.min) : Json(nullptr);
+    ranges[symbol]["max_val"] = range.max ? Json(*range.max) : Json(nullptr);
+  }
+  if (!model.contains("opset_version")) model["opset_version"] = {{"aten", 10}};
+  if (!model.contains("schema_version")) {
+    model["schema_version"] = {{"major", pt2::kSchemaMajor}, {"minor", pt2::kSchemaMinor}};
+  }
+  return model;
+}
+
+class Pt2Writer {
+ public:
+  explicit Pt2Writer(const std::string& path)
+      : file_(path), writer_([this](const void* data, size_t size) {
+          file_.write(data, size);
+          return size;
+        }) {
+    writer_.setMinVersion(6);  // what torch.export.save sets
+  }
+
+  void record(const std::string& name, std::string_view bytes) {
+    writer_.writeRecord(name, bytes.data(), bytes.size());
+  }
+
+  // The storage behind each tensor once; gives the payload config of this folder.
+  OrderedJson payloads(const std::string& folder, const char* prefix,
+                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
+                       const std::unordered_map<std::string, bool>& is_parameter) {
+    OrderedJson config = OrderedJson::object();
+    std::unordered_map<const void*, std::string> written;
+    for (const auto& [name, tensor] : tensors) {
+      const c10::Storage& storage = tensor.storage();
+      std::string& path_name = written[storage.unsafeGetStorageImpl()];
+      if (path_name.empty()) {
+        path_name = fmt::format("{}_{}", prefix, written.size() - 1);
+        record(folder + path_name, {static_cast<const char*>(storage.data()), storage.nbytes()});
+      }
+      OrderedJson entry = OrderedJson::object();
+      entry["path_name"] = path_name;
+      entry["is_param"] = is_parameter.contains(name) && is_parameter.at(name);
+      entry["use_pickle"] = false;
+      entry["tensor_meta"] = OrderedJson(pt2::write_tensor_meta(meta_of(tensor)));
+      config[name] = std::move(entry);
+    }
+    OrderedJson json = OrderedJson::object();
+    json["config"] = std::move(config);
+    return json;
+  }
+
+  void finish() {
+    writer_.writeEndOfFile();
+    file_.commit();
+  }
+
+ private:
+  AtomicFile file_;
+  caffe2::serialize::PyTorchStreamWriter writer_;
+};
+
+}  // namespace
+
+void save_pt2(const Program& program, const std::string& path) {
+  std::vector<std::pair<std::string, at::Tensor>> weights;
+  std::vector<std::pair<std::string, at::Tensor>> constants;
+  std::unordered_map<std::string, bool> is_parameter;
+  std::unordered_map<std::string, bool> is_constant;
+  for (const InputSpec& spec : program.input_specs()) {
+    is_parameter[spec.target] |= spec.kind == InputKind::kParameter;
+    is_constant[spec.target] |=
+        spec.kind == InputKind::kTensorConstant || (spec.kind == InputKind::kBuffer && !spec.persistent);
+  }
+  for (const auto& [name, tensor] : program.state()) {
+    const auto found = is_constant.find(name);
+    (found != is_constant.end() && found->second ? constants : weights).emplace_back(name, tensor.detach());
+  }
+  for (auto& [name, tensor] : weights) {
+    // detach() above dropped the flag that the archive records.
+    if (program.find_state(name)->requires_grad()) tensor.set_requires_grad(true);
+  }
+
+  const std::string& model_name = program.remainder().model_name;
+  try {
+    Pt2Writer writer(path);
+    const OrderedJson weights_config = writer.payloads("data/weights/", "weight", weights, is_parameter);
+    writer.record(fmt::format("data/weights/{}_weights_config.json", model_name), weights_config.dump());
+    const OrderedJson constants_config = writer.payloads("data/constants/", "tensor", constants, is_parameter);
+    writer.record(fmt::format("data/constants/{}_constants_config.json", model_name), constants_config.dump());
+    writer.record(fmt::format("models/{}.json", model_name), write_model(program).dump());
+    writer.record(fmt::format("data/sample_inputs/{}.pt", model_name), program.remainder().sample_inputs);
+    for (const auto& [name, bytes] : program.remainder().extra_files) writer.record("extra/" + name, bytes);
+    writer.record("archive_format", "pt2");
+    writer.record("archive_version", "0");
+    writer.finish();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error({.where = path, .what = fmt::format("cannot be written: {}", error.what())});
+  }
+}
+
+}  // namespace torquant
