@@ -44,7 +44,7 @@ bool close_enough(double ours, double theirs, const Closeness& closeness) {
 std::optional<std::string> compare_case(const Case& golden, const Op& op) {
   Outputs outputs;
   try {
-    outputs = op.run(golden);
+    outputs = op(golden);
   } catch (const std::exception& error) {
     if (golden.error()) return std::nullopt;
     return fmt::format("we raised: {}", error.what());
@@ -56,9 +56,8 @@ std::optional<std::string> compare_case(const Case& golden, const Op& op) {
   }
   for (const Output& output : outputs) {
     if (!expected.contains(output.name)) return fmt::format("PyTorch has no output {}", output.name);
-    const auto close = op.close.find(output.name);
-    const auto different = difference(output.tensor, golden.value(expected[output.name]),
-                                      close == op.close.end() ? Closeness{} : close->second, output.compare_where);
+    const auto different =
+        difference(output.tensor, golden.value(expected[output.name]), output.close, output.compare_where);
     if (different) return output.name + ": " + *different;
   }
   return std::nullopt;
@@ -218,6 +217,16 @@ std::optional<std::string> reason_to_skip(const std::string& family, const std::
 
 void run_table_family(const std::string& family, const std::map<std::string, Op>& ops,
                       const std::vector<IntendedDifference>& intended) {
+  const auto compare = [&](const Case& golden) {
+    const auto op = ops.find(golden.op());
+    return op == ops.end() ? std::optional("the op " + golden.op() + " has no runner: passed over")
+                           : compare_case(golden, op->second);
+  };
+  run_cases(family, compare, intended);
+}
+
+void run_cases(const std::string& family, const std::function<std::optional<std::string>(const Case&)>& compare,
+               const std::vector<IntendedDifference>& intended) {
   const fs::path folder = directory() / family;
   if (const auto reason = reason_to_skip(family, "cases.json")) GTEST_SKIP() << *reason;
   std::ifstream stream(folder / "cases.json");
@@ -229,9 +238,7 @@ void run_table_family(const std::string& family, const std::map<std::string, Op>
   for (const Json& json : file.at("cases")) {
     const Case golden(json, tensors);
     ++summary.cases;
-    const auto op = ops.find(golden.op());
-    const auto different = op == ops.end() ? std::optional("the op " + golden.op() + " has no runner: passed over")
-                                           : compare_case(golden, op->second);
+    const auto different = compare(golden);
     if (!different) {
       ++summary.equal;
       continue;

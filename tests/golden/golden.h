@@ -60,23 +60,21 @@ class Case {
 
 c10::ScalarType scalar_type_of(const std::string& dtype_name);
 
-struct Output {
-  std::string name;  // as in the case's "outputs"
-  at::Tensor tensor;
-  at::Tensor compare_where = {};  // bool, the positions that PyTorch defines; undefined: all
-};
-using Outputs = std::vector<Output>;
-
 // |ours - theirs| <= absolute + relative * |theirs|. Exact (the default) compares bit for bit, any NaN equal to any.
 struct Closeness {
   double relative = 0;
   double absolute = 0;
 };
 
-struct Op {
-  std::function<Outputs(const Case&)> run;
-  std::map<std::string, Closeness> close = {};  // by output name; others are exact
+struct Output {
+  std::string name;  // as in the case's "outputs"
+  at::Tensor tensor;
+  at::Tensor compare_where = {};  // bool, the positions that PyTorch defines; undefined: all
+  Closeness close = {};
 };
+using Outputs = std::vector<Output>;
+
+using Op = std::function<Outputs(const Case&)>;
 
 // Where we differ from PyTorch on purpose. A difference that no entry covers is a failure.
 struct IntendedDifference {
@@ -103,8 +101,12 @@ void report(const Summary& summary);
 // is. A TORQUANT_GOLDEN_DIR that does not exist is an Error.
 std::optional<std::string> reason_to_skip(const std::string& family, const std::string& file);
 
-// In the body of a TEST: runs every case of FAMILY/cases.json and fails the test on the first differences.
-// Skips, saying why, where the directory lacks the family.
+// In the body of a TEST: runs every case of FAMILY/cases.json and fails the test on the first differences, which
+// `compare` tells in words. Skips, saying why, where the directory lacks the family.
+void run_cases(const std::string& family, const std::function<std::optional<std::string>(const Case&)>& compare,
+               const std::vector<IntendedDifference>& intended = {});
+
+// The same for families whose cases are calls with `inputs` and `outputs`.
 void run_table_family(const std::string& family, const std::map<std::string, Op>& ops,
                       const std::vector<IntendedDifference>& intended = {});
 

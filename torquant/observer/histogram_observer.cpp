@@ -112,8 +112,8 @@ at::Tensor HistogramObserver::observe(const at::Tensor& x) {
   count_nonfinite(range.nonfinite);
   if (!range.values.defined()) return x;
 
-  const at::Tensor new_min = at::minimum(range.min.to(at::kFloat), min_val_);
-  const at::Tensor new_max = at::maximum(range.max.to(at::kFloat), max_val_);
+  const at::Tensor new_min = at::minimum(min_val_, range.min.to(at::kFloat));
+  const at::Tensor new_max = at::maximum(max_val_, range.max.to(at::kFloat));
   const float left = new_min.item<float>();
   const float right = new_max.item<float>();
   if (!std::isfinite((right - left) * static_cast<float>(bins_))) {

@@ -2,36 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/isinf.h>
 #include <ATen/ops/maximum.h>
 #include <ATen/ops/minimum.h>
-#include <ATen/ops/where.h>
 
 #include "torquant/core/error.h"
 #include "torquant/observer/finite.h"
+#include "torquant/observer/moving_average.h"
 
 namespace torquant {
 namespace {
-
-double checked_averaging_constant(const char* name, double constant, const ObserverOptions& options) {
-  if (!(constant > 0 && constant <= 1)) {
-    throw Error({.where = name, .what = fmt::format("averaging_constant {}", constant), .allowed = "above 0, up to 1"});
-  }
-  if (options.is_dynamic && constant != 1) {
-    throw Error({.where = name,
-                 .what = fmt::format("averaging_constant {} with is_dynamic: a scale chosen for each value has no past",
-                                     constant),
-                 .allowed = "1"});
-  }
-  return constant;
-}
-
-// O5, in float32 with the constant rounded to float32.
-at::Tensor move(const at::Tensor& value, const at::Tensor& batch, double constant) {
-  return value + constant * (batch - value);
-}
 
 [[noreturn]] void refuse_order(const std::string& name) {
   throw Error({.where = name,
@@ -73,12 +53,13 @@ void MinMaxObserver::merge(const Observer& other) {
 MovingAverageMinMaxObserver::MovingAverageMinMaxObserver(double averaging_constant, const ObserverSpec& spec,
                                                          const ObserverOptions& options)
     : MinMaxObserver("MovingAverageMinMaxObserver", spec, options),
-      averaging_constant_(checked_averaging_constant("MovingAverageMinMaxObserver", averaging_constant, options)) {}
+      averaging_constant_(
+          checked_averaging_constant("MovingAverageMinMaxObserver", averaging_constant, options.is_dynamic)) {}
 
 void MovingAverageMinMaxObserver::update(const at::Tensor& min, const at::Tensor& max) {
-  const bool first = !observed();
-  min_val_ = first ? min : move(min_val_, min, averaging_constant_);
-  max_val_ = first ? max : move(max_val_, max, averaging_constant_);
+  const MovingRange moved = move_average({min_val_, max_val_}, {min, max}, averaging_constant_);
+  min_val_ = moved.min;
+  max_val_ = moved.max;
 }
 
 void MovingAverageMinMaxObserver::merge(const Observer&) { refuse_order(type_name()); }
@@ -133,8 +114,8 @@ MovingAveragePerChannelMinMaxObserver::MovingAveragePerChannelMinMaxObserver(dou
                                                                              const ObserverSpec& spec,
                                                                              const ObserverOptions& options)
     : PerChannelMinMaxObserver("MovingAveragePerChannelMinMaxObserver", spec, options),
-      averaging_constant_(
-          checked_averaging_constant("MovingAveragePerChannelMinMaxObserver", averaging_constant, options)) {}
+      averaging_constant_(checked_averaging_constant("MovingAveragePerChannelMinMaxObserver", averaging_constant,
+                                                     options.is_dynamic)) {}
 
 void MovingAveragePerChannelMinMaxObserver::update(const at::Tensor& min, const at::Tensor& max) {
   if (!observed()) {
@@ -142,14 +123,9 @@ void MovingAveragePerChannelMinMaxObserver::update(const at::Tensor& min, const 
     max_val_ = max;
     return;
   }
-  const at::Tensor seen = min <= max;  // false: the channel had no finite value in this batch
-  const at::Tensor first = min_val_ > max_val_;
-  const auto moved = [&](const at::Tensor& value, const at::Tensor& batch) {
-    return at::where(seen, at::where(first, batch, move(value, batch, averaging_constant_)), value);
-  };
-  const at::Tensor moved_min = moved(min_val_, min);
-  max_val_ = moved(max_val_, max);
-  min_val_ = moved_min;
+  const MovingRange moved = move_average({min_val_, max_val_}, {min, max}, averaging_constant_);
+  min_val_ = moved.min;
+  max_val_ = moved.max;
 }
 
 void MovingAveragePerChannelMinMaxObserver::merge(const Observer&) { refuse_order(type_name()); }

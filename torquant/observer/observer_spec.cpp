@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "torquant/core/error.h"
+#include "torquant/observer/affine_observer.h"
 #include "torquant/observer/fake_quantize.h"
 #include "torquant/observer/histogram_observer.h"
 #include "torquant/observer/learnable_fake_quantize.h"
@@ -20,6 +21,22 @@ struct Description {
   std::string name;
   std::string arguments = {};
 };
+
+std::string_view mapping_type_name(MappingType mapping) {
+  switch (mapping) {
+    case MappingType::kSymmetric:
+      return "SYMMETRIC";
+    case MappingType::kSymmetricNoClippingErr:
+      return "SYMMETRIC_NO_CLIPPING_ERR";
+    case MappingType::kAsymmetric:
+      return "ASYMMETRIC";
+  }
+  return "";
+}
+
+std::string describe(const AffineSpec& affine) {
+  return fmt::format("{}, {}", mapping_type_name(affine.mapping_type), to_string(affine.granularity));
+}
 
 struct Describe {
   Description operator()(const MinMaxSpec&) const { return {"MinMaxObserver"}; }
@@ -38,6 +55,23 @@ struct Describe {
   Description operator()(const NoopSpec&) const { return {"NoopObserver"}; }
   Description operator()(const ReuseInputSpec&) const { return {"ReuseInputObserver"}; }
   Description operator()(const RecordingSpec&) const { return {"RecordingObserver"}; }
+  Description operator()(const AffineMinMaxSpec& s) const {
+    return {"AffineQuantizedMinMaxObserver", describe(s.affine)};
+  }
+  Description operator()(const AffineMovingAverageMinMaxSpec& s) const {
+    return {"AffineQuantizedMovingAverageMinMaxObserver",
+            fmt::format("{}, averaging_constant={}", describe(s.affine), s.averaging_constant)};
+  }
+  Description operator()(const AffineMSESpec& s) const {
+    return {"AffineQuantizedMSEObserver",
+            fmt::format("{}, steps={}{}", describe(s.affine), s.steps, s.run_once ? ", run_once" : "")};
+  }
+  Description operator()(const AffineFixedQParamSpec& s) const {
+    return {"AffineQuantizedFixedQParamObserver", describe(s.affine)};
+  }
+  Description operator()(const AffinePlaceholderSpec& s) const {
+    return {"AffineQuantizedPlaceholderObserver", describe(s.affine)};
+  }
   Description operator()(const CustomObserverSpec& s) const { return {s.name}; }
 };
 
@@ -73,6 +107,23 @@ struct Make {
     return std::make_shared<PassiveObserver>("ReuseInputObserver", "they are those of the operator's input");
   }
   ObserverPtr operator()(const RecordingSpec&) const { return std::make_shared<RecordingObserver>(); }
+  ObserverPtr operator()(const AffineMinMaxSpec& s) const {
+    return std::make_shared<AffineQuantizedMinMaxObserver>(s.affine, options);
+  }
+  ObserverPtr operator()(const AffineMovingAverageMinMaxSpec& s) const {
+    return std::make_shared<AffineQuantizedMovingAverageMinMaxObserver>(s.averaging_constant, s.affine, options);
+  }
+  ObserverPtr operator()(const AffineMSESpec& s) const {
+    return std::make_shared<AffineQuantizedMSEObserver>(s, options);
+  }
+  ObserverPtr operator()(const AffineFixedQParamSpec& s) const {
+    return std::make_shared<AffineQuantizedFixedQParamObserver>(s.affine, options);
+  }
+  ObserverPtr operator()(const AffinePlaceholderSpec&) const {
+    return std::make_shared<PassiveObserver>(
+        "AffineQuantizedPlaceholderObserver",
+        options.is_dynamic ? "they are chosen when the program runs" : "it only carries a dtype");
+  }
   ObserverPtr operator()(const CustomObserverSpec& s) const {
     if (s.make == nullptr || *s.make == nullptr) {
       throw Error({.where = "observer " + s.name, .what = "its CustomObserverSpec has no function to make it"});

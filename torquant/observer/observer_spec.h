@@ -7,7 +7,11 @@
 #include <string>
 #include <variant>
 
+#include <c10/core/ScalarType.h>
+
+#include "torquant/core/choose_qparams.h"
 #include "torquant/core/dtype.h"
+#include "torquant/core/granularity.h"
 #include "torquant/core/observer_qparams.h"
 #include "torquant/core/qscheme.h"
 #include "torquant/observer/observer.h"
@@ -63,6 +67,39 @@ struct RecordingSpec {
   bool operator==(const RecordingSpec&) const = default;
 };
 
+// Observers at any granularity. They take scale rules, range and eps from here; qscheme and ch_axis do not matter.
+struct AffineSpec {
+  MappingType mapping_type = MappingType::kAsymmetric;
+  Granularity granularity = PerTensor{};
+  std::optional<double> eps = {};                  // the least scale; default: smallest_normal of the data's dtype
+  std::optional<at::ScalarType> scale_dtype = {};  // default: the data's
+  at::ScalarType zero_point_dtype = at::kInt;
+  bool operator==(const AffineSpec&) const = default;
+};
+struct AffineMinMaxSpec {
+  AffineSpec affine = {};
+  bool operator==(const AffineMinMaxSpec&) const = default;
+};
+struct AffineMovingAverageMinMaxSpec {
+  AffineSpec affine = {};
+  double averaging_constant = 0.01;
+  bool operator==(const AffineMovingAverageMinMaxSpec&) const = default;
+};
+struct AffineMSESpec {
+  AffineSpec affine = {};
+  int64_t steps = 100;
+  bool run_once = false;
+  bool operator==(const AffineMSESpec&) const = default;
+};
+struct AffineFixedQParamSpec {
+  AffineSpec affine = {};
+  bool operator==(const AffineFixedQParamSpec&) const = default;
+};
+struct AffinePlaceholderSpec {
+  AffineSpec affine = {};
+  bool operator==(const AffinePlaceholderSpec&) const = default;
+};
+
 struct ObserverSpec;
 using ObserverFactory = std::function<ObserverPtr(const ObserverSpec&, const ObserverOptions&)>;
 
@@ -73,9 +110,11 @@ struct CustomObserverSpec {
   bool operator==(const CustomObserverSpec&) const = default;
 };
 
-using ObserverType = std::variant<MinMaxSpec, MovingAverageMinMaxSpec, PerChannelMinMaxSpec,
-                                  MovingAveragePerChannelMinMaxSpec, HistogramSpec, FixedQParamsSpec, PlaceholderSpec,
-                                  NoopSpec, ReuseInputSpec, RecordingSpec, CustomObserverSpec>;
+using ObserverType =
+    std::variant<MinMaxSpec, MovingAverageMinMaxSpec, PerChannelMinMaxSpec, MovingAveragePerChannelMinMaxSpec,
+                 HistogramSpec, FixedQParamsSpec, PlaceholderSpec, NoopSpec, ReuseInputSpec, RecordingSpec,
+                 AffineMinMaxSpec, AffineMovingAverageMinMaxSpec, AffineMSESpec, AffineFixedQParamSpec,
+                 AffinePlaceholderSpec, CustomObserverSpec>;
 
 enum class FakeQuantizeType : uint8_t {
   kNone,       // the observer alone: calibration
