@@ -10,24 +10,34 @@
 namespace torquant {
 
 const at::Tensor* Program::find_state(std::string_view name) const {
-  for (const auto& [key, tensor] : state_) {
-    if (key == name) return &tensor;
+  for (const StateTensor& entry : state_) {
+    if (entry.name == name) return &entry.tensor;
   }
   return nullptr;
 }
 
 void Program::set_state(std::string_view name, at::Tensor tensor) {
-  for (auto& [key, old] : state_) {
-    if (key == name) {
-      old = std::move(tensor);
+  for (StateTensor& entry : state_) {
+    if (entry.name == name) {
+      entry.tensor = std::move(tensor);
       return;
     }
   }
-  state_.emplace_back(std::string(name), std::move(tensor));
+  state_.push_back({std::string(name), std::move(tensor)});
+}
+
+void Program::set_state(StateTensor entry) {
+  const auto same_name = [&](const StateTensor& other) { return other.name == entry.name; };
+  const auto found = std::find_if(state_.begin(), state_.end(), same_name);
+  if (found == state_.end()) {
+    state_.push_back(std::move(entry));
+  } else {
+    *found = std::move(entry);
+  }
 }
 
 void Program::erase_state(std::string_view name) {
-  std::erase_if(state_, [&](const auto& entry) { return entry.first == name; });
+  std::erase_if(state_, [&](const StateTensor& entry) { return entry.name == name; });
 }
 
 std::vector<Value*> Program::user_inputs() const {
@@ -69,7 +79,7 @@ Value* Program::add_state_input(InputKind kind, const std::string& name, at::Ten
   std::replace(value_name.begin(), value_name.end(), '.', '_');
   Value* value = graph_->insert_input(position, graph_->unique_name(value_name), meta_of(tensor));
   input_specs_.insert(input_specs_.begin() + static_cast<std::ptrdiff_t>(position), {kind, name, persistent});
-  state_.emplace_back(name, std::move(tensor));
+  state_.push_back({name, std::move(tensor), kind == InputKind::kParameter});
   return value;
 }
 

@@ -39,6 +39,13 @@ struct OutputSpec {
   std::string target = {};  // the mutated buffer, parameter or input
 };
 
+// One tensor that the program owns.
+struct StateTensor {
+  std::string name;  // "layer1.0.conv1.weight"
+  at::Tensor tensor;
+  bool is_parameter = false;  // else a buffer or constant
+};
+
 // The values that a symbol of the program may take, both ends included.
 struct SymbolRange {
   std::optional<int64_t> min;
@@ -69,10 +76,11 @@ class Program {
   const std::vector<OutputSpec>& output_specs() const { return output_specs_; }
 
   // Parameters, buffers and constants by name, in the order of the archive. Tied weights share their storage.
-  std::vector<std::pair<std::string, at::Tensor>>& state() { return state_; }
-  const std::vector<std::pair<std::string, at::Tensor>>& state() const { return state_; }
+  const std::vector<StateTensor>& state() const { return state_; }
   const at::Tensor* find_state(std::string_view name) const;
+  // Exchanges the tensor of that name, or adds it at the end.
   void set_state(std::string_view name, at::Tensor tensor);
+  void set_state(StateTensor entry);
   void erase_state(std::string_view name);
 
   std::map<std::string, SymbolRange>& ranges() { return ranges_; }
@@ -108,7 +116,7 @@ class Program {
   std::unique_ptr<Graph> graph_;
   std::vector<InputSpec> input_specs_;
   std::vector<OutputSpec> output_specs_;
-  std::vector<std::pair<std::string, at::Tensor>> state_;
+  std::vector<StateTensor> state_;
   std::map<std::string, SymbolRange> ranges_;
   ArchiveRemainder remainder_;
 };

@@ -166,7 +166,8 @@ class PayloadReader {
     if (const auto found = storages_.find(record); found != storages_.end()) return found->second;
     const std::string_view bytes = zip_.bytes(record);
     auto* data = const_cast<char*>(bytes.data());  // the mapping is private: writes stay in this process
-    constexpr uintptr_t kAlignment = 16;           // the widest element, complex128
+    // What LibTorch's own allocator gives: the last bits of some matrix products depend on the alignment.
+    constexpr uintptr_t kAlignment = 64;
     c10::Storage storage;
     if (reinterpret_cast<uintptr_t>(data) % kAlignment == 0) {
       auto* keep_alive = new std::shared_ptr<void>(zip_.mapping());
@@ -189,12 +190,15 @@ class PayloadReader {
 void read_payloads(const ZipArchive& zip, const std::string& folder, const std::string& config, Program& program) {
   PayloadReader reader(zip, folder);
   const auto json = parse_json<OrderedJson>(zip, config);
-  for (const auto& [name, entry] : pt2::member(json, "config").items()) {
+  if (!json.is_object() || !json.contains("config") || !json["config"].is_object()) {
+    refuse(zip.path(), fmt::format("{}: has no object \"config\"", config));
+  }
+  for (const auto& [name, entry] : json["config"].items()) {
     try {
       at::Tensor tensor = reader.read(Json(entry));
       const bool requires_grad = entry["tensor_meta"]["requires_grad"].template get<bool>();
       if (requires_grad && (tensor.is_floating_point() || tensor.is_complex())) tensor.set_requires_grad(true);
-      program.set_state(name, std::move(tensor));
+      program.set_state({name, std::move(tensor), pt2::bool_at(Json(entry), "is_param")});
     } catch (const Error& error) {
       throw error.within(fmt::format("{}: {}", config, name)).within(zip.path());
     }

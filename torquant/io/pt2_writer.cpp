@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <unordered_map>
+#include <unordered_set>
 
-#include "torquant/core/error.h"
 #include "torquant/core/atomic_file.h"
+#include "torquant/core/error.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/pt2_schema.h"
 
@@ -138,13 +139,11 @@ class Pt2Writer {
   }
 
   // The storage behind each tensor once; gives the payload config of this folder.
-  OrderedJson payloads(const std::string& folder, const char* prefix,
-                       const std::vector<std::pair<std::string, at::Tensor>>& tensors,
-                       const std::unordered_map<std::string, bool>& is_parameter) {
+  OrderedJson payloads(const std::string& folder, const char* prefix, const std::vector<const StateTensor*>& entries) {
     OrderedJson config = OrderedJson::object();
     std::unordered_map<const void*, std::string> written;
-    for (const auto& [name, tensor] : tensors) {
-      const c10::Storage& storage = tensor.storage();
+    for (const StateTensor* state : entries) {
+      const c10::Storage& storage = state->tensor.storage();
       std::string& path_name = written[storage.unsafeGetStorageImpl()];
       if (path_name.empty()) {
         path_name = fmt::format("{}_{}", prefix, written.size() - 1);
@@ -152,10 +151,10 @@ class Pt2Writer {
       }
       OrderedJson entry = OrderedJson::object();
       entry["path_name"] = path_name;
-      entry["is_param"] = is_parameter.contains(name) && is_parameter.at(name);
+      entry["is_param"] = state->is_parameter;
       entry["use_pickle"] = false;
-      entry["tensor_meta"] = OrderedJson(pt2::write_tensor_meta(meta_of(tensor)));
-      config[name] = std::move(entry);
+      entry["tensor_meta"] = OrderedJson(pt2::write_tensor_meta(meta_of(state->tensor)));
+      config[state->name] = std::move(entry);
     }
     OrderedJson json = OrderedJson::object();
     json["config"] = std::move(config);
@@ -175,30 +174,24 @@ class Pt2Writer {
 }  // namespace
 
 void save_pt2(const Program& program, const std::string& path) {
-  std::vector<std::pair<std::string, at::Tensor>> weights;
-  std::vector<std::pair<std::string, at::Tensor>> constants;
-  std::unordered_map<std::string, bool> is_parameter;
-  std::unordered_map<std::string, bool> is_constant;
+  std::unordered_set<std::string> constant_names;
   for (const InputSpec& spec : program.input_specs()) {
-    is_parameter[spec.target] |= spec.kind == InputKind::kParameter;
-    is_constant[spec.target] |=
+    const bool is_constant =
         spec.kind == InputKind::kTensorConstant || (spec.kind == InputKind::kBuffer && !spec.persistent);
+    if (is_constant) constant_names.insert(spec.target);
   }
-  for (const auto& [name, tensor] : program.state()) {
-    const auto found = is_constant.find(name);
-    (found != is_constant.end() && found->second ? constants : weights).emplace_back(name, tensor.detach());
-  }
-  for (auto& [name, tensor] : weights) {
-    // detach() above dropped the flag that the archive records.
-    if (program.find_state(name)->requires_grad()) tensor.set_requires_grad(true);
+  std::vector<const StateTensor*> weights;
+  std::vector<const StateTensor*> constants;
+  for (const StateTensor& entry : program.state()) {
+    (constant_names.contains(entry.name) ? constants : weights).push_back(&entry);
   }
 
   const std::string& model_name = program.remainder().model_name;
   try {
     Pt2Writer writer(path);
-    const OrderedJson weights_config = writer.payloads("data/weights/", "weight", weights, is_parameter);
+    const OrderedJson weights_config = writer.payloads("data/weights/", "weight", weights);
     writer.record(fmt::format("data/weights/{}_weights_config.json", model_name), weights_config.dump());
-    const OrderedJson constants_config = writer.payloads("data/constants/", "tensor", constants, is_parameter);
+    const OrderedJson constants_config = writer.payloads("data/constants/", "tensor", constants);
     writer.record(fmt::format("data/constants/{}_constants_config.json", model_name), constants_config.dump());
     writer.record(fmt::format("models/{}.json", model_name), write_model(program).dump());
     writer.record(fmt::format("data/sample_inputs/{}.pt", model_name), program.remainder().sample_inputs);
