@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
 
 namespace torquant {
 namespace {
@@ -21,19 +22,17 @@ const std::string kLabels = "\0\0\x08\x01"s + "\0\0\0\x03"s + "\x07\x00\x02"s;
 
 class Idx : public testing::Test {
  protected:
-  std::string write(const std::string& name, const std::string& bytes) {
-    const std::string path = testing::TempDir() + "idx_test_" + name;
-    std::ofstream(path, std::ios::binary) << bytes;
-    return path;
-  }
+  std::string write(const std::string& name, const std::string& bytes) { return folder_.write(name, bytes); }
 
   std::string write_gz(const std::string& name, const std::string& bytes) {
-    const std::string path = testing::TempDir() + "idx_test_" + name;
+    const std::string path = folder_.path(name);
     gzFile file = gzopen(path.c_str(), "wb");
     gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size()));
     gzclose(file);
     return path;
   }
+
+  const TempFolder folder_;
 };
 
 TEST_F(Idx, ReadsPlainAndGzippedFiles) {

@@ -2,17 +2,15 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
+#include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
 namespace {
 
 TEST(InputFile, SaysHowManyBytesThereAre) {
-  const std::string path = testing::TempDir() + "five_bytes";
-  std::ofstream(path) << "12345";
-  EXPECT_EQ(input_file_bytes(path), 5);
+  const TempFolder folder;
+  EXPECT_EQ(input_file_bytes(folder.write("five", "12345")), 5);
 }
 
 TEST(InputFile, RefusesWhatIsNoFile) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
 
 namespace torquant {
 namespace {
@@ -21,12 +22,6 @@ at::Tensor counting() { return at::arange(12, at::kFloat).reshape({3, 4}).div(4)
 std::string bytes_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string write(const std::string& name, const std::string& bytes) {
-  const std::string path = testing::TempDir() + "npy_test_" + name;
-  std::ofstream(path, std::ios::binary) << bytes;
-  return path;
 }
 
 // A float32 file of format 1.0 with this header and 48 bytes of values.
@@ -63,49 +58,52 @@ TEST(Npy, RefusesOtherDTypes) {
 }
 
 TEST(Npy, RefusesEveryTruncation) {
+  const TempFolder folder;
   const std::string whole = bytes_of(numpy("float32.npy"));
   for (size_t length = 0; length < whole.size(); ++length) {
-    const std::string cut = write("cut.npy", whole.substr(0, length));
+    const std::string cut = folder.write("cut.npy", whole.substr(0, length));
     EXPECT_NE(error_text([&] { read_npy(cut); }), "") << length << " bytes";
   }
-  const std::string values = write("values.npy", whole.substr(0, whole.size() - 4));
+  const std::string values = folder.write("values.npy", whole.substr(0, whole.size() - 4));
   EXPECT_EQ(error_text([&] { read_npy(values); }), values + ": 44 bytes of values, shape [3, 4] of Float needs 48");
-  const std::string longer = write("longer.npy", whole + "1234");
+  const std::string longer = folder.write("longer.npy", whole + "1234");
   EXPECT_EQ(error_text([&] { read_npy(longer); }), longer + ": 52 bytes of values, shape [3, 4] of Float needs 48");
-  const std::string header = write("header.npy", whole.substr(0, 60));
+  const std::string header = folder.write("header.npy", whole.substr(0, 60));
   EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header");
 }
 
 TEST(Npy, RefusesMalformedHeaders) {
+  const TempFolder folder;
   for (const char* header : {"", "{}", "{'descr': '<f4'}", "{'descr': '<f4, 'fortran_order': False, 'shape': (3, 4), }",
                              "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (3, 4), }",
                              "{'descr': '<f4', 'fortran_order': False, 'shape': (3, -4), }",
                              "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 99999999999999999999), }",
                              "{'descr': '<f4', 'fortran_order': False, 'shape': (3 4), }",
                              "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } more"}) {
-    const std::string path = write("malformed.npy", with_header(header));
+    const std::string path = folder.write("malformed.npy", with_header(header));
     EXPECT_EQ(error_text([&] { read_npy(path); }),
               path + ": header \"" + header +
                   "\"\n  allowed here: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }");
   }
-  const std::string good = write("good.npy", with_header("{'descr':'<f4','fortran_order':False,'shape':(3,4)}"));
+  const std::string good = folder.write("good.npy", with_header("{'descr':'<f4','fortran_order':False,'shape':(3,4)}"));
   EXPECT_EQ(read_npy(good).sizes(), at::IntArrayRef({3, 4}));
-  const std::string overflow = write(
+  const std::string overflow = folder.write(
       "overflow.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"));
   EXPECT_EQ(error_text([&] { read_npy(overflow); }),
             overflow + ": shape (4294967296, 4294967296, …) overflows 64 bits");
   const std::string huge =
-      write("huge.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"));
+      folder.write("huge.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"));
   EXPECT_EQ(error_text([&] { read_npy(huge); }),
             huge + ": 48 bytes of values, shape [1000000000000] of Float needs 4000000000000");
 }
 
 TEST(Npy, RefusesOtherKindsOfFiles) {
-  const std::string none = write("none.npy", "PK\3\4 not an array");
+  const TempFolder folder;
+  const std::string none = folder.write("none.npy", "PK\3\4 not an array");
   EXPECT_EQ(error_text([&] { read_npy(none); }), none + ": not a NumPy array\n  allowed here: \\x93NUMPY at the start");
-  const std::string version = write("version.npy", "\x93NUMPY\x04\x00\x00\x00"s);
+  const std::string version = folder.write("version.npy", "\x93NUMPY\x04\x00\x00\x00"s);
   EXPECT_EQ(error_text([&] { read_npy(version); }), version + ": NumPy format 4.0\n  allowed here: 1.0 to 3.0");
-  const std::string header = write("long.npy", "\x93NUMPY\x02\x00\xff\xff\xff\xff"s);
+  const std::string header = folder.write("long.npy", "\x93NUMPY\x02\x00\xff\xff\xff\xff"s);
   EXPECT_EQ(error_text([&] { read_npy(header); }),
             header + ": a header of 4294967295 bytes\n  allowed here: up to 65536");
   EXPECT_EQ(error_text([] { read_npy("nowhere.npy"); }),
@@ -136,16 +134,17 @@ TEST(Npz, RefusesArraysThatAreNoDataset) {
 }
 
 TEST(Npz, RefusesEveryTruncationAndDamagedValues) {
+  const TempFolder folder;
   const std::string whole = bytes_of(numpy("labelled.npz"));
   for (size_t length = 0; length < whole.size(); length += 7) {
-    const std::string cut = write("cut.npz", whole.substr(0, length));
+    const std::string cut = folder.write("cut.npz", whole.substr(0, length));
     EXPECT_NE(error_text([&] { read_npz(cut); }), "") << length << " bytes";
   }
-  const std::string none = write("none.npz", "not a zip archive");
+  const std::string none = folder.write("none.npz", "not a zip archive");
   EXPECT_EQ(error_text([&] { read_npz(none); }), none + ": cannot be read as a zip archive: Not a zip archive");
   std::string damaged = whole;
   damaged[200] ^= 1;  // within the values of x0
-  const std::string path = write("damaged.npz", damaged);
+  const std::string path = folder.write("damaged.npz", damaged);
   EXPECT_EQ(error_text([&] { read_npz(path); }), path + ": x0.npy: CRC error");
 }
 

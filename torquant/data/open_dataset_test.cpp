@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
 #include "torquant/io/safetensors.h"
 
 namespace torquant {
@@ -17,16 +17,9 @@ using namespace std::string_literals;
 
 class OpenDataset : public testing::Test {
  protected:
-  OpenDataset() : folder_(testing::TempDir() + "open_dataset_test") {
-    fs::remove_all(folder_);
-    fs::create_directories(folder_);
-  }
+  std::string path(const std::string& name) const { return folder_.path(name); }
 
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-
-  void write(const std::string& name, const std::string& bytes) {
-    std::ofstream(path(name), std::ios::binary) << bytes;
-  }
+  void write(const std::string& name, const std::string& bytes) { folder_.write(name, bytes); }
   // `count` images of 1 x 1 and their labels.
   void write_idx(const std::string& prefix, char count) {
     write(prefix + "-images-idx3-ubyte",
@@ -41,7 +34,7 @@ class OpenDataset : public testing::Test {
   }
   void copy_numpy(const std::string& name) { fs::copy(TORQUANT_TEST_DATA "/numpy/" + name, path(name)); }
 
-  std::string folder_;
+  const TempFolder folder_;
 };
 
 TEST_F(OpenDataset, TakesAFileOfEachKind) {
@@ -68,23 +61,23 @@ TEST_F(OpenDataset, FindsLabelsPackedOrNot) {
 TEST_F(OpenDataset, TakesTheOneFileOfAFolder) {
   write_samples("anything.safetensors", 3);
   write("readme.txt", "not data");
-  EXPECT_EQ(open_dataset(folder_, Split::kTrain)->size(), 3);
-  EXPECT_EQ(open_dataset(folder_, Split::kTest)->size(), 3);
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTrain)->size(), 3);
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTest)->size(), 3);
 }
 
 TEST_F(OpenDataset, ChoosesByTheUseWhereAFolderHoldsSeveral) {
   write_idx("train", 2);
   write_idx("t10k", 1);
-  EXPECT_EQ(open_dataset(folder_, Split::kTrain)->size(), 2);
-  EXPECT_EQ(open_dataset(folder_, Split::kTest)->size(), 1);
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTrain)->size(), 2);
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTest)->size(), 1);
 }
 
 TEST_F(OpenDataset, ChoosesCalibrationByName) {
   write_samples("calibration.safetensors", 5);
   write_samples("inputs.safetensors", 1);
-  EXPECT_EQ(open_dataset(folder_, Split::kTrain)->size(), 5);
-  EXPECT_EQ(error_text([&] { open_dataset(folder_, Split::kTest); }),
-            folder_ +
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTrain)->size(), 5);
+  EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTest); }),
+            folder_.path() +
                 ": holds calibration.safetensors, inputs.safetensors, and none of them is named as data to test "
                 "with (test, t10k, val, eval)\n  to go on: name the file instead of the folder");
 }
@@ -92,15 +85,16 @@ TEST_F(OpenDataset, ChoosesCalibrationByName) {
 TEST_F(OpenDataset, RefusesAnAmbiguousFolder) {
   write_samples("train_a.safetensors", 1);
   write_samples("train_b.safetensors", 1);
-  EXPECT_EQ(error_text([&] { open_dataset(folder_, Split::kTrain); }),
-            folder_ +
+  EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTrain); }),
+            folder_.path() +
                 ": holds train_a.safetensors, train_b.safetensors, and more than one of them is named as data to "
                 "calibrate with (train, calib)\n  to go on: name the file instead of the folder");
 }
 
 TEST_F(OpenDataset, RefusesWhatIsNoData) {
   const std::string kinds = "\n  allowed here: .safetensors, .npz, .npy, or IDX images (…images…idx3…, also .gz)";
-  EXPECT_EQ(error_text([&] { open_dataset(folder_, Split::kTrain); }), folder_ + ": no data in this folder" + kinds);
+  EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTrain); }),
+            folder_.path() + ": no data in this folder" + kinds);
   write("picture.bmp", "BM");
   EXPECT_EQ(error_text([&] { open_dataset(path("picture.bmp"), Split::kTrain); }),
             path("picture.bmp") + ": data of an unknown kind" + kinds);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
 #include "torquant/io/safetensors.h"
 
 namespace torquant {
@@ -13,13 +14,18 @@ namespace {
 at::Tensor filled(double value) { return at::full({1, 2}, value); }
 at::Tensor label(int64_t value) { return at::full({1}, value, at::kLong); }
 
-std::string write(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
-  const std::string path = testing::TempDir() + "safetensors_dataset_test.safetensors";
-  save_safetensors(path, tensors);
-  return path;
-}
+class SafetensorsDataset : public testing::Test {
+ protected:
+  std::string write(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
+    const std::string path = folder_.path("data.safetensors");
+    save_safetensors(path, tensors);
+    return path;
+  }
 
-TEST(SafetensorsDataset, SamplesComeInTheOrderOfTheirNumbers) {
+  const TempFolder folder_;
+};
+
+TEST_F(SafetensorsDataset, SamplesComeInTheOrderOfTheirNumbers) {
   const auto data = open_safetensors_dataset(write({{"10.x0", filled(10)}, {"9.x0", filled(9)}, {"2.x0", filled(2)}}));
   ASSERT_EQ(data->size(), 3);
   EXPECT_TRUE(data->sample(0).inputs.at(0).equal(filled(2)));
@@ -28,7 +34,7 @@ TEST(SafetensorsDataset, SamplesComeInTheOrderOfTheirNumbers) {
   EXPECT_FALSE(data->sample(0).labels.defined());
 }
 
-TEST(SafetensorsDataset, SampleNamesMayBeAnything) {
+TEST_F(SafetensorsDataset, SampleNamesMayBeAnything) {
   const auto data = open_safetensors_dataset(
       write({{"cat.10.x0", filled(4)}, {"cat.9.x0", filled(3)}, {"cat.x0", filled(2)}, {"1.x0", filled(1)}}));
   for (int64_t i = 0; i < 4; ++i) {
@@ -36,7 +42,7 @@ TEST(SafetensorsDataset, SampleNamesMayBeAnything) {
   }
 }
 
-TEST(SafetensorsDataset, InputsComeInTheOrderOfTheirNumbers) {
+TEST_F(SafetensorsDataset, InputsComeInTheOrderOfTheirNumbers) {
   std::vector<std::pair<std::string, at::Tensor>> tensors = {{"a.y", label(3)}};
   for (int i = 10; i >= 0; --i) tensors.emplace_back("a.x" + std::to_string(i), filled(i));
   const Sample sample = open_safetensors_dataset(write(tensors))->sample(0);
@@ -45,7 +51,7 @@ TEST(SafetensorsDataset, InputsComeInTheOrderOfTheirNumbers) {
   EXPECT_EQ(sample.labels.item<int64_t>(), 3);
 }
 
-TEST(SafetensorsDataset, RefusesSamplesThatLackSomething) {
+TEST_F(SafetensorsDataset, RefusesSamplesThatLackSomething) {
   const std::string gap = write({{"0.x0", filled(0)}, {"0.x1", filled(0)}, {"1.x1", filled(0)}});
   EXPECT_EQ(error_text([&] { open_safetensors_dataset(gap); }), gap + ": sample 1: has no 1.x0");
   const std::string fewer = write({{"0.x0", filled(0)}, {"0.x1", filled(0)}, {"1.x0", filled(0)}});
@@ -59,7 +65,7 @@ TEST(SafetensorsDataset, RefusesSamplesThatLackSomething) {
   EXPECT_EQ(error_text([&] { open_safetensors_dataset(only_label); }), only_label + ": sample 1: has no 1.x0");
 }
 
-TEST(SafetensorsDataset, RefusesOtherNames) {
+TEST_F(SafetensorsDataset, RefusesOtherNames) {
   for (const char* name : {"x0", "weight", "0.x", "0.z0", "0.x0.scale"}) {
     const std::string path = write({{name, filled(0)}});
     EXPECT_EQ(
@@ -70,7 +76,7 @@ TEST(SafetensorsDataset, RefusesOtherNames) {
   EXPECT_EQ(error_text([&] { open_safetensors_dataset(empty); }), empty + ": holds no sample");
 }
 
-TEST(SafetensorsDataset, RefusesLabelsThatAreNoClassNumbers) {
+TEST_F(SafetensorsDataset, RefusesLabelsThatAreNoClassNumbers) {
   const std::string path = write({{"0.x0", filled(0)}, {"0.y", filled(0.5)}});
   const auto data = open_safetensors_dataset(path);
   EXPECT_EQ(error_text([&] { data->sample(0); }),
