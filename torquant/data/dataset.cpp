@@ -87,7 +87,7 @@ Sample load_batch(const Dataset& dataset, int64_t first, int64_t count) {
   return batch;
 }
 
-ArrayDataset::ArrayDataset(std::string name, std::vector<at::Tensor> inputs, at::Tensor labels)
+ArrayDataset::ArrayDataset(const std::string& name, std::vector<at::Tensor> inputs, const at::Tensor& labels)
     : Dataset(name, rows_of(name, inputs)), inputs_(std::move(inputs)) {
   if (!labels.defined()) return;
   labels_ = checked_labels(name + ": y", labels);

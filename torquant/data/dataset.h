@@ -46,7 +46,7 @@ Sample load_batch(const Dataset& dataset, int64_t first, int64_t count);
 class ArrayDataset : public Dataset {
  public:
   // labels: integers [rows], or undefined. Throws Error where row counts differ.
-  ArrayDataset(std::string name, std::vector<at::Tensor> inputs, at::Tensor labels);
+  ArrayDataset(const std::string& name, std::vector<at::Tensor> inputs, const at::Tensor& labels);
 
  private:
   Sample load(int64_t index) const override;
