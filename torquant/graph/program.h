@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -120,6 +121,9 @@ class Program {
   std::map<std::string, SymbolRange> ranges_;
   ArchiveRemainder remainder_;
 };
+
+// Appends a copy of `node` to `target`: its inputs are looked up in `values`, its outputs are added there.
+Node* copy_node(const Node& node, Graph& target, std::unordered_map<const Value*, Value*>& values);
 
 // A deep copy of a graph: nodes, values, order and names.
 std::unique_ptr<Graph> clone_graph(const Graph& graph);
