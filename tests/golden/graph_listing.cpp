@@ -24,8 +24,8 @@ std::string shorten(const std::string& head, const std::string& full) {
 std::string constant_text(const at::Tensor& tensor) {
   const at::Tensor dense = tensor.contiguous();
   const std::string_view bytes(static_cast<const char*>(dense.data_ptr()), dense.nbytes());
-  return fmt::format("{}{}:{:016x}", c10::toString(dense.scalar_type()), fmt::format("[{}]", fmt::join(dense.sizes(), ",")),
-                     std::hash<std::string_view>{}(bytes));
+  return fmt::format("{}{}:{:016x}", c10::toString(dense.scalar_type()),
+                     fmt::format("[{}]", fmt::join(dense.sizes(), ",")), std::hash<std::string_view>{}(bytes));
 }
 
 std::string number_text(double value) { return fmt::format("{:a}", value); }
