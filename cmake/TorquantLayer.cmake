@@ -58,6 +58,7 @@ function(torquant_test NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${NAME} ${ARG_SOURCES})
   target_link_libraries(${NAME} PRIVATE torquant torquant_warnings GTest::gtest_main ${ARG_LIBS})
+  target_compile_definitions(${NAME} PRIVATE TORQUANT_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   add_test(NAME ${NAME} COMMAND ${NAME})
   # One thread: tests run side by side, and the stored results of PyTorch were computed so. Tests of threading set their own.
   set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900 ENVIRONMENT OMP_NUM_THREADS=1)

@@ -44,7 +44,7 @@ bool close_enough(double ours, double theirs, const Closeness& closeness) {
 std::optional<std::string> compare_case(const Case& golden, const Op& op) {
   Outputs outputs;
   try {
-    outputs = op.run(golden);
+    outputs = op(golden);
   } catch (const std::exception& error) {
     if (golden.error()) return std::nullopt;
     return fmt::format("we raised: {}", error.what());
@@ -56,9 +56,8 @@ std::optional<std::string> compare_case(const Case& golden, const Op& op) {
   }
   for (const Output& output : outputs) {
     if (!expected.contains(output.name)) return fmt::format("PyTorch has no output {}", output.name);
-    const auto close = op.close.find(output.name);
-    const auto different = difference(output.tensor, golden.value(expected[output.name]),
-                                      close == op.close.end() ? Closeness{} : close->second, output.compare_where);
+    const auto different =
+        difference(output.tensor, golden.value(expected[output.name]), output.close, output.compare_where);
     if (different) return output.name + ": " + *different;
   }
   return std::nullopt;

@@ -60,23 +60,21 @@ class Case {
 
 c10::ScalarType scalar_type_of(const std::string& dtype_name);
 
-struct Output {
-  std::string name;  // as in the case's "outputs"
-  at::Tensor tensor;
-  at::Tensor compare_where = {};  // bool, the positions that PyTorch defines; undefined: all
-};
-using Outputs = std::vector<Output>;
-
 // |ours - theirs| <= absolute + relative * |theirs|. Exact (the default) compares bit for bit, any NaN equal to any.
 struct Closeness {
   double relative = 0;
   double absolute = 0;
 };
 
-struct Op {
-  std::function<Outputs(const Case&)> run;
-  std::map<std::string, Closeness> close = {};  // by output name; others are exact
+struct Output {
+  std::string name;  // as in the case's "outputs"
+  at::Tensor tensor;
+  at::Tensor compare_where = {};  // bool, the positions that PyTorch defines; undefined: all
+  Closeness close = {};
 };
+using Outputs = std::vector<Output>;
+
+using Op = std::function<Outputs(const Case&)>;
 
 // Where we differ from PyTorch on purpose. A difference that no entry covers is a failure.
 struct IntendedDifference {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <deque>
+#include <cstddef>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -23,14 +24,26 @@ class Graph {
   // so loops that erase use nodes_snapshot().
   class Iterator {
    public:
+    using iterator_category = std::forward_iterator_tag;
+    using value_type = Node;
+    using difference_type = std::ptrdiff_t;
+    using pointer = Node*;
+    using reference = Node&;
+
+    Iterator() = default;
     explicit Iterator(Node* node) : node_(node) {}
     Node& operator*() const { return *node_; }
     Node* operator->() const { return node_; }
     Iterator& operator++();
+    Iterator operator++(int) {
+      Iterator before = *this;
+      ++*this;
+      return before;
+    }
     bool operator==(const Iterator&) const = default;
 
    private:
-    Node* node_;
+    Node* node_ = nullptr;
   };
   Iterator begin() const;
   Iterator end() const;

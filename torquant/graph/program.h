@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -82,6 +83,8 @@ class Program {
   void set_state(std::string_view name, at::Tensor tensor);
   void set_state(StateTensor entry);
   void erase_state(std::string_view name);
+  // Gives the tensor and the inputs that read it another name; `to` must be free.
+  void rename_state(const std::string& from, const std::string& to);
 
   std::map<std::string, SymbolRange>& ranges() { return ranges_; }
   const std::map<std::string, SymbolRange>& ranges() const { return ranges_; }
@@ -120,6 +123,9 @@ class Program {
   std::map<std::string, SymbolRange> ranges_;
   ArchiveRemainder remainder_;
 };
+
+// Appends a copy of `node` to `target`: its inputs are looked up in `values`, its outputs are added there.
+Node* copy_node(const Node& node, Graph& target, std::unordered_map<const Value*, Value*>& values);
 
 // A deep copy of a graph: nodes, values, order and names.
 std::unique_ptr<Graph> clone_graph(const Graph& graph);

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "torquant/data/dataset.h"
+
+namespace torquant {
+
+// One array as numpy.save writes it (NumPy's format 1.0 to 3.0; little-endian bool, integers but uint16 to uint64,
+// float16 to float64; C or Fortran order).
+at::Tensor read_npy(const std::string& path);
+
+// The arrays of a file that numpy.savez or savez_compressed wrote, by name without ".npy".
+std::map<std::string, at::Tensor> read_npz(const std::string& path);
+
+// Arrays x0, x1, … (inputs, samples on axis 0) and, optionally, y (labels) of an .npz file.
+std::unique_ptr<Dataset> open_npz(const std::string& path);
+
+}  // namespace torquant

@@ -1,0 +1,152 @@
+#include "torquant/data/npy.h"
+
+#include <ATen/ops/arange.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
+
+namespace torquant {
+namespace {
+
+using namespace std::string_literals;
+
+// Made by NumPy: tests/data/numpy/make.py says what each file holds.
+std::string numpy(const std::string& name) { return TORQUANT_TEST_DATA "/numpy/" + name; }
+
+at::Tensor counting() { return at::arange(12, at::kFloat).reshape({3, 4}).div(4); }
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A float32 file of format 1.0 with this header and 48 bytes of values.
+std::string with_header(const std::string& header) {
+  return "\x93NUMPY\x01\x00"s + static_cast<char>(header.size()) + '\0' + header + std::string(48, '\0');
+}
+
+void expect_array(const std::string& name, const at::Tensor& expected) {
+  const at::Tensor array = read_npy(numpy(name));
+  EXPECT_EQ(array.scalar_type(), expected.scalar_type()) << name;
+  EXPECT_TRUE(array.is_contiguous()) << name;
+  EXPECT_TRUE(array.equal(expected)) << name;
+}
+
+TEST(Npy, ReadsWhatNumPyWrites) {
+  expect_array("float32.npy", counting());
+  expect_array("float32_version2.npy", counting());
+  expect_array("float16.npy", counting().to(at::kHalf));
+  expect_array("float64.npy", counting().to(at::kDouble));
+  expect_array("bool.npy", counting().gt(1));
+  expect_array("int64.npy", at::arange(2).mul((int64_t{1} << 40) + 3).sub(3));  // -3 and 2^40
+  expect_array("uint8.npy", at::arange(2, at::kByte).mul(255));
+  expect_array("float32_fortran.npy", at::arange(24, at::kFloat).reshape({2, 3, 4}));
+  expect_array("float32_scalar.npy", at::arange(1, at::kFloat).add(2.5).reshape({}));
+}
+
+TEST(Npy, RefusesOtherDTypes) {
+  const std::string known = "'\n  allowed here: |b1, |u1, |i1, <i2, <i4, <i8, <f2, <f4, <f8";
+  EXPECT_EQ(error_text([] { read_npy(numpy("uint16.npy")); }), numpy("uint16.npy") + ": dtype '<u2" + known);
+  EXPECT_EQ(error_text([] { read_npy(numpy("float32_big_endian.npy")); }),
+            numpy("float32_big_endian.npy") + ": dtype '>f4" + known);
+  EXPECT_NE(error_text([] { read_npy(numpy("record.npy")); }).find("header \"{'descr': [('a', '<f4')]"),
+            std::string::npos);
+}
+
+TEST(Npy, RefusesEveryTruncation) {
+  const TempFolder folder;
+  const std::string whole = bytes_of(numpy("float32.npy"));
+  for (size_t length = 0; length < whole.size(); ++length) {
+    const std::string cut = folder.write("cut.npy", whole.substr(0, length));
+    EXPECT_NE(error_text([&] { read_npy(cut); }), "") << length << " bytes";
+  }
+  const std::string values = folder.write("values.npy", whole.substr(0, whole.size() - 4));
+  EXPECT_EQ(error_text([&] { read_npy(values); }), values + ": 44 bytes of values, shape [3, 4] of Float needs 48");
+  const std::string longer = folder.write("longer.npy", whole + "1234");
+  EXPECT_EQ(error_text([&] { read_npy(longer); }), longer + ": 52 bytes of values, shape [3, 4] of Float needs 48");
+  const std::string header = folder.write("header.npy", whole.substr(0, 60));
+  EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header");
+}
+
+TEST(Npy, RefusesMalformedHeaders) {
+  const TempFolder folder;
+  for (const char* header : {"", "{}", "{'descr': '<f4'}", "{'descr': '<f4, 'fortran_order': False, 'shape': (3, 4), }",
+                             "{'descr': '<f4', 'fortran_order': Maybe, 'shape': (3, 4), }",
+                             "{'descr': '<f4', 'fortran_order': False, 'shape': (3, -4), }",
+                             "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 99999999999999999999), }",
+                             "{'descr': '<f4', 'fortran_order': False, 'shape': (3 4), }",
+                             "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), } more"}) {
+    const std::string path = folder.write("malformed.npy", with_header(header));
+    EXPECT_EQ(error_text([&] { read_npy(path); }),
+              path + ": header \"" + header +
+                  "\"\n  allowed here: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }");
+  }
+  const std::string good = folder.write("good.npy", with_header("{'descr':'<f4','fortran_order':False,'shape':(3,4)}"));
+  EXPECT_EQ(read_npy(good).sizes(), at::IntArrayRef({3, 4}));
+  const std::string overflow = folder.write(
+      "overflow.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"));
+  EXPECT_EQ(error_text([&] { read_npy(overflow); }),
+            overflow + ": shape (4294967296, 4294967296, …) overflows 64 bits");
+  const std::string huge =
+      folder.write("huge.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"));
+  EXPECT_EQ(error_text([&] { read_npy(huge); }),
+            huge + ": 48 bytes of values, shape [1000000000000] of Float needs 4000000000000");
+}
+
+TEST(Npy, RefusesOtherKindsOfFiles) {
+  const TempFolder folder;
+  const std::string none = folder.write("none.npy", "PK\3\4 not an array");
+  EXPECT_EQ(error_text([&] { read_npy(none); }), none + ": not a NumPy array\n  allowed here: \\x93NUMPY at the start");
+  const std::string version = folder.write("version.npy", "\x93NUMPY\x04\x00\x00\x00"s);
+  EXPECT_EQ(error_text([&] { read_npy(version); }), version + ": NumPy format 4.0\n  allowed here: 1.0 to 3.0");
+  const std::string header = folder.write("long.npy", "\x93NUMPY\x02\x00\xff\xff\xff\xff"s);
+  EXPECT_EQ(error_text([&] { read_npy(header); }),
+            header + ": a header of 4294967295 bytes\n  allowed here: up to 65536");
+  EXPECT_EQ(error_text([] { read_npy("nowhere.npy"); }),
+            "nowhere.npy: cannot be read: No such file or directory\n  allowed here: a file");
+}
+
+TEST(Npz, ReadsStoredAndDeflatedArrays) {
+  for (const char* name : {"labelled.npz", "labelled_compressed.npz"}) {
+    const auto data = open_npz(numpy(name));
+    ASSERT_EQ(data->size(), 4);
+    const Sample sample = data->sample(1);
+    ASSERT_EQ(sample.inputs.size(), 2U);
+    EXPECT_EQ(sample.inputs[0].size(0), 1);
+    EXPECT_EQ(sample.inputs[0].flatten()[0].item<float>(), 6.0f);
+    EXPECT_TRUE(sample.inputs[1].equal(at::arange(5, 10).reshape({1, 5})));
+    EXPECT_EQ(sample.labels.item<int64_t>(), 1);
+  }
+  EXPECT_FALSE(open_npz(numpy("unlabelled.npz"))->sample(0).labels.defined());
+}
+
+TEST(Npz, RefusesArraysThatAreNoDataset) {
+  EXPECT_EQ(error_text([] { open_npz(numpy("gap.npz")); }),
+            numpy("gap.npz") + ": arrays x0, x2\n  allowed here: x0, x1, … without a gap (inputs) and y (labels)");
+  EXPECT_EQ(error_text([] { open_npz(numpy("label_count.npz")); }),
+            numpy("label_count.npz") + ": 3 labels for 4 samples");
+  EXPECT_EQ(error_text([] { open_npz(numpy("row_count.npz")); }),
+            numpy("row_count.npz") + ": x1 holds 2 samples, x0 holds 4");
+}
+
+TEST(Npz, RefusesEveryTruncationAndDamagedValues) {
+  const TempFolder folder;
+  const std::string whole = bytes_of(numpy("labelled.npz"));
+  for (size_t length = 0; length < whole.size(); length += 7) {
+    const std::string cut = folder.write("cut.npz", whole.substr(0, length));
+    EXPECT_NE(error_text([&] { read_npz(cut); }), "") << length << " bytes";
+  }
+  const std::string none = folder.write("none.npz", "not a zip archive");
+  EXPECT_EQ(error_text([&] { read_npz(none); }), none + ": cannot be read as a zip archive: Not a zip archive");
+  std::string damaged = whole;
+  damaged[200] ^= 1;  // within the values of x0
+  const std::string path = folder.write("damaged.npz", damaged);
+  EXPECT_EQ(error_text([&] { read_npz(path); }), path + ": x0.npy: CRC error");
+}
+
+}  // namespace
+}  // namespace torquant

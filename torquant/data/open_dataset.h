@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "torquant/data/dataset.h"
+
+namespace torquant {
+
+// Which data to take where a folder holds both: to calibrate with, or to judge by.
+enum class Split { kTrain, kTest };
+
+// Opens the data at `path`, a file or a folder:
+//   x.safetensors          tensors <sample>.x<input>, <sample>.y            (safetensors_dataset.h)
+//   x.npz                  arrays x0, x1, … and y, samples on axis 0        (npy.h)
+//   x.npy                  one array of inputs, samples on axis 0           (npy.h)
+//   …images…idx3…[.gz]     images, with the labels in …labels…idx1… beside  (idx.h)
+//   a folder               the one such file in it. Of several, the one whose name says what it is for: train or calib
+//                          for kTrain; test, t10k, val or eval for kTest
+// Throws Error naming what was found where this does not say which data are meant.
+std::unique_ptr<Dataset> open_dataset(const std::string& path, Split split);
+
+}  // namespace torquant

@@ -1,0 +1,20 @@
+#include "torquant/pt2e/convert.h"
+
+#include "torquant/pass/pipeline.h"
+#include "torquant/pass/remove_dead.h"
+#include "torquant/pt2e/insert_qdq.h"
+
+namespace torquant {
+
+ConvertedProgram convert_pt2e(PreparedProgram prepared, const ConvertOptions& options) {
+  const std::vector<PlacedObserver> observers = prepared.observers();
+  ConvertedProgram converted{.program = {}, .report = prepared.report()};
+  converted.program = std::move(prepared).release();
+  remove_dead_nodes(converted.program);  // an observer that nobody reads need not have seen data
+  insert_quantize_dequantize(converted.program, observers);
+  const PassResult passes = run_after_insertion(converted.program, options.fold_quantize);
+  converted.report.refusals.insert(converted.report.refusals.end(), passes.refusals.begin(), passes.refusals.end());
+  return converted;
+}
+
+}  // namespace torquant

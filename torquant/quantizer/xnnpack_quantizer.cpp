@@ -1,0 +1,141 @@
+#include "torquant/quantizer/xnnpack_quantizer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "torquant/core/error.h"
+#include "torquant/graph/ops.h"
+#include "torquant/quantizer/scalars_to_tensors.h"
+#include "torquant/quantizer/xnnpack_annotators.h"
+
+namespace torquant {
+namespace {
+
+NodeFilter inside_module_named(const std::string& name) {
+  return [name](const Node& node) {
+    const std::vector<ModuleScope> scopes = node.module_stack();
+    return std::any_of(scopes.begin(), scopes.end(), [&](const ModuleScope& scope) { return scope.path == name; });
+  };
+}
+
+NodeFilter inside_module_of_type(const std::string& type) {
+  return [type](const Node& node) {
+    const std::vector<ModuleScope> scopes = node.module_stack();
+    return std::any_of(scopes.begin(), scopes.end(), [&](const ModuleScope& scope) {
+      return scope.type == type || scope.type.ends_with("." + type);
+    });
+  };
+}
+
+template <typename List, typename Config>
+void set(List& list, std::string key, Config config) {
+  for (auto& [known, old] : list) {
+    if (known == key) {
+      old = std::move(config);
+      return;
+    }
+  }
+  list.emplace_back(std::move(key), std::move(config));
+}
+
+}  // namespace
+
+XNNPACKQuantizer& XNNPACKQuantizer::set_global(Config config) {
+  global_ = std::move(config);
+  return *this;
+}
+
+XNNPACKQuantizer& XNNPACKQuantizer::set_operator_type(std::string op, Config config) {
+  const auto known = [&](const xnnpack::Pattern& pattern) {
+    return std::find(pattern.ops.begin(), pattern.ops.end(), OpId(op)) != pattern.ops.end();
+  };
+  const auto patterns = xnnpack::patterns();
+  if (std::none_of(patterns.begin(), patterns.end(), known)) {
+    std::vector<std::string> names;
+    for (const xnnpack::Pattern& pattern : patterns) {
+      for (const OpId& known_op : pattern.ops) {
+        if (std::find(names.begin(), names.end(), known_op.name()) == names.end()) names.push_back(known_op.name());
+      }
+    }
+    throw Error({.where = "XNNPACKQuantizer::set_operator_type",
+                 .what = fmt::format("it does not quantize {}", op),
+                 .allowed = fmt::format("{}", fmt::join(names, ", "))});
+  }
+  set(operator_types_, std::move(op), std::move(config));
+  return *this;
+}
+
+XNNPACKQuantizer& XNNPACKQuantizer::set_module_type(std::string type, Config config) {
+  set(module_types_, std::move(type), std::move(config));
+  return *this;
+}
+
+XNNPACKQuantizer& XNNPACKQuantizer::set_module_name(std::string name, Config config) {
+  set(module_names_, std::move(name), std::move(config));
+  return *this;
+}
+
+XNNPACKQuantizer& XNNPACKQuantizer::set_filter_function(NodeFilter filter) {
+  filter_ = std::move(filter);
+  return *this;
+}
+
+void XNNPACKQuantizer::transform_for_annotation(Program& program) { scalars_to_tensors(program); }
+
+void XNNPACKQuantizer::apply(const Program& program, const Rule& rule, const NodeFilter& allowed,
+                             Annotations& annotations) const {
+  const bool selects_any = std::any_of(program.graph().begin(), program.graph().end(), rule.selects);
+  if (!selects_any) {
+    throw Error({.where = fmt::format("{}::{}", this->name(), rule.what), .what = "selects no node of the program"});
+  }
+  if (!rule.config) {
+    for (const Node& node : program.graph()) {
+      if (rule.selects(node)) annotations.refuse(&node, fmt::format("left in float by {}", rule.what));
+    }
+    return;
+  }
+  const NodeFilter filter = [&](const Node& node) {
+    const bool relu_behind = rule.op && ops::is_relu(node.op());
+    return (rule.selects(node) || relu_behind) && allowed(node);
+  };
+  for (const xnnpack::Pattern& pattern : xnnpack::patterns()) {
+    if (rule.config->is_dynamic() && !pattern.dynamic) continue;
+    if (rule.op && std::find(pattern.ops.begin(), pattern.ops.end(), *rule.op) == pattern.ops.end()) continue;
+    pattern.annotate(program, *rule.config, filter, annotations);
+  }
+}
+
+void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations) {
+  const NodeFilter user_filter = [&](const Node& node) {
+    if (!filter_ || filter_(node)) return true;
+    annotations.refuse(&node, "left in float by the filter function");
+    return false;
+  };
+  std::vector<NodeFilter> named;
+  for (const auto& [module, config] : module_names_) {
+    named.push_back(inside_module_named(module));
+    apply(program, {fmt::format("set_module_name({})", module), named.back(), config}, user_filter, annotations);
+  }
+  for (const auto& [type, config] : module_types_) {
+    named.push_back(inside_module_of_type(type));
+    apply(program, {fmt::format("set_module_type({})", type), named.back(), config}, user_filter, annotations);
+  }
+  const NodeFilter elsewhere = [&](const Node& node) {
+    const bool has_rule = std::any_of(named.begin(), named.end(), [&](const NodeFilter& in) { return in(node); });
+    return !has_rule && user_filter(node);
+  };
+  for (const auto& [name, config] : operator_types_) {
+    const OpId op(name);
+    const NodeFilter is_op = [op](const Node& node) { return node.op() == op; };
+    apply(program, {fmt::format("set_operator_type({})", name), is_op, config, op}, elsewhere, annotations);
+  }
+  if (global_) {
+    const NodeFilter all = [](const Node&) { return true; };
+    apply(program, {"set_global", all, global_}, elsewhere, annotations);
+  }
+  xnnpack::propagate_annotations(program, annotations);
+}
+
+}  // namespace torquant
