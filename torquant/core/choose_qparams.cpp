@@ -114,9 +114,32 @@ QParams choose_qparams(double min, double max, const ChooseQParamsArgs& args) {
   return {scale, clamp_keep_nan(zero_point, round_to(quant_min, compute), round_to(quant_max, compute))};
 }
 
+double choose_scale_absmax(double absmax, int64_t quant_max, DType compute) {
+  constexpr double kFloor = 1e-5;
+  const double floored = max_nan(absmax, round_to(kFloor, compute));
+  return round_to(floored / scalar(static_cast<double>(quant_max), compute), compute);
+}
+
+QParams choose_qparams_least_error(double min, double max, const QuantRange& range, DType compute) {
+  constexpr double kFloor = 0x1p-23;
+  const auto quant_min = static_cast<double>(range.min);
+  const auto quant_max = static_cast<double>(range.max);
+  const auto round = [compute](double value) { return round_to(value, compute); };
+  min = min_nan(min, 0);
+  max = max_nan(max, 0);
+  const double scale = max_nan(round(round(max - min) / scalar(quant_max - quant_min, compute)), round(kFloor));
+  const double steps_to_min = round(min / scale);
+  const double steps_to_max = round(max / scale);
+  const double error_at_min = round(quant_min + steps_to_min);
+  const double error_at_max = round(quant_max + steps_to_max);
+  const double zero_point =
+      round(error_at_min + error_at_max) > 0 ? round(quant_min - steps_to_min) : round(quant_max - steps_to_max);
+  return {scale, round_half_even(clamp_keep_nan(zero_point, round(quant_min), round(quant_max)))};
+}
+
 QuantRange checked_quant_range(const char* where, DType dtype, std::optional<int64_t> quant_min,
                                std::optional<int64_t> quant_max) {
-  if (!is_integer(dtype) && !is_float8(dtype)) {
+  if (!(is_integer(dtype) && bits_of(dtype) <= 32) && !is_float8(dtype)) {
     throw Error({.where = where,
                  .what = fmt::format("{} is no dtype of codes", dtype_name(dtype)),
                  .allowed = "int1 to int8, uint1 to uint8, int16, uint16, int32, uint32, float8 dtypes"});

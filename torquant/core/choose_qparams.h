@@ -41,6 +41,13 @@ struct QParams {
 // `min` and `max` of a block. NaN in either gives NaN in the scale.
 QParams choose_qparams(double min, double max, const ChooseQParamsArgs& args);
 
+// The symmetric rule of dynamic per-token activations (Q8): max(absmax, 1e-5) / quant_max.
+double choose_scale_absmax(double absmax, int64_t quant_max, DType compute);
+
+// XNNPACK's asymmetric rule (Q9): the zero point that the end with the smaller error asks for.
+// https://github.com/google/XNNPACK/blob/master/src/xnnpack/quantization.h
+QParams choose_qparams_least_error(double min, double max, const QuantRange& range, DType compute);
+
 // The range a caller asks for, checked: inside that of `dtype`, min below max. Nothing stands for the dtype's own.
 // float8 dtypes have the integers up to their largest value as range.
 QuantRange checked_quant_range(const char* where, DType dtype, std::optional<int64_t> quant_min,

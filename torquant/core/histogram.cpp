@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace torquant {
@@ -12,17 +13,19 @@ namespace {
 // Elements whose bins are computed (by vector instructions) before they are counted.
 constexpr size_t kChunk = 512;
 // Tables counted into in turn: equal neighbours (zeros after a ReLU) would wait for each other's store in one table.
+// Of 16 bits, so that four tables of 2048 bins leave half of a 32 KB cache to the data.
 constexpr size_t kTables = 4;
+using Table = std::vector<uint16_t>;
+constexpr size_t kMostInTable = std::numeric_limits<uint16_t>::max();
 
-// bin[i] of x[i]; the bin past the last one takes what is outside.
-void find_bins(const float* x, size_t n, float left, float right, int32_t bins, int32_t* bin) {
+void find_bins(const float* x, size_t n, float left, float right, size_t bins, int32_t* bin) {
   const auto bins_as_float = static_cast<float>(bins);
+  const float last = bins_as_float - 1;
   const float width = right - left;
   for (size_t i = 0; i < n; ++i) {
-    const bool inside = x[i] >= left && x[i] <= right;
-    const float value = inside ? x[i] : left;
-    const auto found = static_cast<int32_t>((value - left) * bins_as_float / width);
-    bin[i] = inside ? std::min(found, bins - 1) : bins;
+    const float position = (x[i] - left) * bins_as_float / width;
+    const float not_below = position > 0 ? position : 0;
+    bin[i] = static_cast<int32_t>(not_below < last ? not_below : last);
   }
 }
 
@@ -92,30 +95,29 @@ void quantization_error_of(const QuantizationErrorArgs& args, float code_width, 
 
 void count_bins(std::span<const float> x, float left, float right, std::span<int64_t> counts) {
   assert(left < right && !counts.empty());
-  const auto bins = static_cast<int32_t>(counts.size());
-  const size_t stride = counts.size() + 1;
-  std::vector<uint32_t> tables(kTables * stride);
-  std::array<int32_t, kChunk> bin;
+  std::array<Table, kTables> tables;
+  tables.fill(Table(counts.size()));
   const auto flush = [&] {
-    for (size_t b = 0; b < counts.size(); ++b) {
-      for (size_t t = 0; t < kTables; ++t) counts[b] += tables[t * stride + b];
+    for (Table& table : tables) {
+      for (size_t b = 0; b < counts.size(); ++b) counts[b] += table[b];
+      std::fill(table.begin(), table.end(), 0);
     }
-    std::fill(tables.begin(), tables.end(), 0);
   };
-  size_t until_flush = size_t{1} << 31;  // elements: no table of 32 bits overflows before
+  std::array<int32_t, kChunk> bin;
+  size_t in_table = 0;
   for (size_t begin = 0; begin < x.size(); begin += kChunk) {
     const size_t n = std::min(kChunk, x.size() - begin);
-    find_bins(x.data() + begin, n, left, right, bins, bin.data());
+    if (in_table + n > kMostInTable) {
+      flush();
+      in_table = 0;
+    }
+    in_table += n;
+    find_bins(x.data() + begin, n, left, right, counts.size(), bin.data());
     size_t i = 0;
     for (; i + kTables <= n; i += kTables) {
-      for (size_t t = 0; t < kTables; ++t) ++tables[t * stride + static_cast<size_t>(bin[i + t])];
+      for (size_t t = 0; t < kTables; ++t) ++tables[t][static_cast<size_t>(bin[i + t])];
     }
-    for (; i < n; ++i) ++tables[static_cast<size_t>(bin[i])];
-    until_flush -= n;
-    if (until_flush < kChunk) {
-      flush();
-      until_flush = size_t{1} << 31;
-    }
+    for (; i < n; ++i) ++tables[0][static_cast<size_t>(bin[i])];
   }
   flush();
 }

@@ -8,8 +8,8 @@ namespace torquant {
 // The loops of the histogram observer (docs/semantics.md, O7 to O9). Bits are PyTorch's; the search that drives them is
 // in observer/histogram_observer.cpp.
 
-// Adds 1 to counts[trunc((x - left) * bins / (right - left))] for each x in [left, right], in float32, as torch.histc
-// does (O7); x == right belongs to the last bin; what lies outside, and NaN, is left out. left < right.
+// Adds 1 to counts[trunc((x - left) * bins / (right - left))] for each x, in float32, as torch.histc does (O7); x ==
+// right belongs to the last bin. left <= x <= right, and the range times bins is finite; what is not counts at an end.
 void count_bins(std::span<const float> x, float left, float right, std::span<int64_t> counts);
 
 // How many parts each bin is cut into when a histogram is laid on a wider range.

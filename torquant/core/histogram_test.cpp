@@ -26,13 +26,21 @@ TEST(CountBins, TheLastBinHoldsItsRightEdge) {
   EXPECT_EQ(counts, (std::vector<int64_t>{2, 1, 1, 3}));
 }
 
-TEST(CountBins, LeavesOutWhatIsOutsideAndAdds) {
+TEST(CountBins, AddsToTheCountsAndStaysInside) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float inf = std::numeric_limits<float>::infinity();
   const std::vector<float> x = {-0.1f, 0.1f, 1.1f, nan, inf, -inf};
   std::vector<int64_t> counts = {7, 0};
   count_bins(x, 0.0f, 1.0f, counts);
-  EXPECT_EQ(counts, (std::vector<int64_t>{8, 0}));
+  EXPECT_EQ(counts, (std::vector<int64_t>{11, 2}));
+}
+
+// More equal elements than one 16-bit table can count.
+TEST(CountBins, CountsBeyondSixteenBits) {
+  const std::vector<float> x(1 << 20, 0.5f);
+  std::vector<int64_t> counts(4);
+  count_bins(x, 0.0f, 1.0f, counts);
+  EXPECT_EQ(counts, (std::vector<int64_t>{0, 0, 1 << 20, 0}));
 }
 
 TEST(CountBins, OnePassEqualsAnySplit) {

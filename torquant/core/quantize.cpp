@@ -89,14 +89,15 @@ struct QuantizeDTypes {
   DType second;
 };
 
-QuantizeDTypes quantize_dtypes(ZeroPointRule rule, DType input, const BlockQParams& qparams) {
-  if (rule == ZeroPointRule::kFloat) {
+QuantizeDTypes quantize_dtypes(const QuantizeArgs& args, DType input, const BlockQParams& qparams) {
+  if (args.scalar_qparams) return {input, input};
+  if (args.rule == ZeroPointRule::kFloat) {
     const DType base = promote(qparams.zero_point.dtype, qparams.scale.dtype);
     const DType first = promote(input, base);
     return {first, promote(first, qparams.scale.dtype)};
   }
   const DType first = promote(input, qparams.scale.dtype);
-  return {first, rule == ZeroPointRule::kNone ? first : promote(first, qparams.zero_point.dtype)};
+  return {first, args.rule == ZeroPointRule::kNone ? first : promote(first, qparams.zero_point.dtype)};
 }
 
 template <class T>
@@ -169,7 +170,8 @@ Constants<T> dequantize_constants(const DequantizeArgs& args, int64_t blocks, co
   for (int64_t i = 0; i < blocks; ++i) {
     constants.first[i] = element(qparams.scale, i);
     const double zero_point = has_zero_point ? element(qparams.zero_point, i) : 0;
-    constants.second[i] = args.rule == ZeroPointRule::kFloat ? zero_point : round_to(zero_point, args.difference_dtype);
+    const bool as_it_is = args.rule == ZeroPointRule::kFloat || args.scalar_qparams;
+    constants.second[i] = as_it_is ? zero_point : round_to(zero_point, args.difference_dtype);
   }
   return constants;
 }
@@ -209,7 +211,7 @@ bool fits_float(const DequantizeArgs& args, const ConstArray& codes, const Block
 template <class T, class Round>
 void quantize_in(const QuantizeArgs& args, const BlockLayout& layout, const ConstArray& input,
                  const BlockQParams& qparams, const Array& codes) {
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, input.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, input.dtype, qparams);
   const auto constants = quantize_constants<T>(args, layout.num_blocks(), qparams, dtypes.second);
   const Clamp<T> clamp(args.range, dtypes.second);
   Spread<T> spread(layout, constants);
@@ -244,7 +246,7 @@ void dequantize_in(const DequantizeArgs& args, const BlockLayout& layout, const 
 template <class T, class Round>
 void fake_quantize_in(const QuantizeArgs& args, const BlockLayout& layout, const ConstArray& input,
                       const BlockQParams& qparams, const Array& output, const Array& mask) {
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, input.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, input.dtype, qparams);
   const DequantizeArgs back =
       affine_dequantize_args(args.rule, args.range, qparams.scale.dtype, qparams.zero_point.dtype, output.dtype);
   const auto constants = quantize_constants<T>(args, layout.num_blocks(), qparams, dtypes.second);
@@ -273,7 +275,7 @@ void fake_quantize_in(const QuantizeArgs& args, const BlockLayout& layout, const
 template <class T>
 void fake_quantize_backward_in(const QuantizeArgs& args, const BlockLayout& layout, const ConstArray& grad_output,
                                const ConstArray& mask, const BlockQParams& qparams, const Array& grad_input) {
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, grad_output.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, grad_output.dtype, qparams);
   const DequantizeArgs back =
       affine_dequantize_args(args.rule, args.range, qparams.scale.dtype, qparams.zero_point.dtype, grad_output.dtype);
   const RoundTo round_output(grad_output.dtype);
@@ -337,7 +339,7 @@ DequantizeArgs affine_dequantize_args(ZeroPointRule rule, const QuantRange& rang
 void quantize(const QuantizeArgs& args, const BlockLayout& layout, const ConstArray& input, const BlockQParams& qparams,
               const Array& codes) {
   check_sizes(layout, args.rule, input.size, codes.size, qparams);
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, input.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, input.dtype, qparams);
   if (all_float32(dtypes)) return quantize_in<float, Exact>(args, layout, input, qparams, codes);
   if (any_double(dtypes)) return quantize_in<double, RoundTo>(args, layout, input, qparams, codes);
   quantize_in<float, RoundTo>(args, layout, input, qparams, codes);
@@ -357,7 +359,7 @@ void fake_quantize(const QuantizeArgs& args, const BlockLayout& layout, const Co
                    const BlockQParams& qparams, const Array& output, const Array& mask) {
   check_sizes(layout, args.rule, input.size, output.size, qparams);
   assert(mask.size == 0 || (mask.size == input.size && mask.dtype == DType::kBool));
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, input.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, input.dtype, qparams);
   if (any_double(dtypes)) return fake_quantize_in<double, RoundTo>(args, layout, input, qparams, output, mask);
   if (all_float32(dtypes) && input.dtype == DType::kFloat32) {
     return fake_quantize_in<float, Exact>(args, layout, input, qparams, output, mask);
@@ -369,7 +371,7 @@ void fake_quantize_backward(const QuantizeArgs& args, const BlockLayout& layout,
                             const ConstArray& mask, const BlockQParams& qparams, const Array& grad_input) {
   check_sizes(layout, args.rule, grad_output.size, grad_input.size, qparams);
   assert(mask.size == grad_output.size && mask.dtype == DType::kBool);
-  const QuantizeDTypes dtypes = quantize_dtypes(args.rule, grad_output.dtype, qparams);
+  const QuantizeDTypes dtypes = quantize_dtypes(args, grad_output.dtype, qparams);
   if (any_double(dtypes)) {
     return fake_quantize_backward_in<double>(args, layout, grad_output, mask, qparams, grad_input);
   }

@@ -27,6 +27,9 @@ struct BlockQParams {
 struct QuantizeArgs {
   ZeroPointRule rule = ZeroPointRule::kAfterRounding;
   QuantRange range = {-128, 127};
+  // The qparams (float64) are numbers of the program, not tensors: they leave the dtype of the arithmetic the input's,
+  // and the reciprocal of the scale is taken in double (Q10). Not for kFloat.
+  bool scalar_qparams = false;
 };
 
 // input: floats; codes: integers or float8. All dense, [layout.num_elements()].
@@ -40,6 +43,7 @@ struct DequantizeArgs {
   QuantRange range = {-128, 127};            // of the codes; kFloat takes its middle, the others ignore it
   DType difference_dtype = DType::kFloat32;  // an integer dtype: exact
   DType product_dtype = DType::kFloat32;
+  bool scalar_qparams = false;        // as above: the zero point is subtracted unrounded
   DType sum_dtype = DType::kFloat32;  // kFloat: of product + zero_point
 };
 

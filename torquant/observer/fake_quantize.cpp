@@ -12,7 +12,9 @@
 
 #include "torquant/core/error.h"
 #include "torquant/core/fbgemm_qparams.h"
+#include "torquant/observer/affine_observer.h"
 #include "torquant/observer/min_max_observer.h"
+#include "torquant/observer/passive_observer.h"
 
 namespace torquant {
 namespace {
@@ -30,7 +32,15 @@ FakeQuantize::FakeQuantize(ObserverPtr observer, const ObserverSpec& spec, const
       ch_axis_(options.ch_axis),
       scale_(at::full({1}, 1.0, at::kFloat)),
       zero_point_(at::full({1}, 0, qscheme_ == QScheme::kPerChannelAffineFloatQParams ? at::kFloat : at::kInt)) {
-  if (observer_->observed()) FakeQuantize::update_qparams();
+  const Observer& inside = *observer_;
+  if (dynamic_cast<const PassiveObserver*>(&inside) != nullptr ||
+      dynamic_cast<const AffineQuantizedObserver*>(&inside) != nullptr ||
+      dynamic_cast<const AffineQuantizedFixedQParamObserver*>(&inside) != nullptr) {
+    throw Error({.where = "FakeQuantize",
+                 .what = fmt::format("the observer is a {}", inside.type_name()),
+                 .allowed = "observers that give one scale per tensor or per channel"});
+  }
+  if (inside.observed()) FakeQuantize::update_qparams();
 }
 
 at::Tensor FakeQuantize::observe(const at::Tensor& x) {
