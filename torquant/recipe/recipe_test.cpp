@@ -46,7 +46,7 @@ TEST(Recipe, RefusesWhatIsNoRecipe) {
   EXPECT_EQ(error_text([] { load_recipe("int7-magic"); }),
             "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
             "  allowed here: xnnpack-static, xnnpack-static-per-tensor, or a JSON file");
-  EXPECT_EQ(parse_error("{").substr(0, 19), "r.json: is no JSON:");
+  EXPECT_TRUE(parse_error("{").starts_with("r.json: is no JSON: "));
   EXPECT_EQ(parse_error("[1]"), "r.json: [1] is no object");
   EXPECT_EQ(parse_error(R"({"schema": 1})"), "r.json: unknown entry \"schema\"\n  allowed here: scheme, rules");
   EXPECT_EQ(parse_error(R"({"scheme": 8})"), "r.json: scheme: 8 is no text");
@@ -70,8 +70,8 @@ TEST(Recipe, RefusesWhatIsNoRule) {
   EXPECT_EQ(rule_error(R"([{"select": {"shape": 1}, "scheme": "float"}])"),
             "r.json: rule 1: select: unknown entry \"shape\"\n  allowed here: module, module_type, op");
   EXPECT_EQ(rule_error(R"([{"select": {"op": 3}, "scheme": "float"}])"), "r.json: rule 1: select.op: 3 is no text");
-  EXPECT_EQ(rule_error(R"([{"select": {"op": "re:("}, "scheme": "float"}])").substr(0, 63),
-            "r.json: rule 1: select.op: \"re:(\" is no regular expression: ");
+  EXPECT_TRUE(rule_error(R"([{"select": {"op": "re:("}, "scheme": "float"}])")
+                  .starts_with("r.json: rule 1: select.op: \"re:(\" is no regular expression: "));
 }
 
 }  // namespace

@@ -60,8 +60,9 @@ TEST_F(SelectorTest, ANodeWithoutModulesIsSelectedByItsOperatorAlone) {
 
 TEST(CheckPattern, RefusesAMalformedRegularExpression) {
   EXPECT_EQ(error_text([] { check_pattern("r.json: rule 1", "a(b"); }), "");  // a name, not an expression
-  EXPECT_EQ(error_text([] { check_pattern("r.json: rule 1", "re:a(b"); }).substr(0, 49),
-            "r.json: rule 1: \"re:a(b\" is no regular expression");
+  EXPECT_TRUE(error_text([] {
+                check_pattern("r.json: rule 1", "re:a(b");
+              }).starts_with("r.json: rule 1: \"re:a(b\" is no regular expression: "));
 }
 
 }  // namespace
