@@ -195,6 +195,12 @@ class Cli(unittest.TestCase):
         self.assert_error("run", MODEL, "--input", self.path("double.safetensors"), *output, says=["input x", "has dtype Double"])
         self.assertFalse((self.folder / "y.safetensors").exists())
 
+    def test_a_program_that_is_quantized_already(self):
+        self.quantize("int8.pt2")
+        self.assert_error("plan", self.path("int8.pt2"), "--recipe", "xnnpack-static", says=["quantized already"])
+        recipes = json.loads(self.run_program("inspect", self.path("int8.pt2"), "--json").stdout)["recipes"]
+        self.assertIn("nothing: the program is quantized already", recipes["xnnpack-static"])
+
     def test_outputs_that_cannot_be_written(self):
         self.assert_error("quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "-o", self.path("no/such/q.pt2"),
                           says=["cannot be written", "No such file or directory"])

@@ -97,5 +97,15 @@ TEST(RecipeQuantizer, RefusesARuleThatSelectsNothing) {
             "  to go on: `torquant inspect PROGRAM --layers` lists modules and operators");
 }
 
+TEST(RecipeQuantizer, RefusesAQuantizedProgram) {
+  Program program = three_layers();
+  program.graph().append(ops::kQuantizePerTensor, "quantize", {});
+  RecipeQuantizer quantizer({.name = "xnnpack-static", .scheme = "xnnpack-static"});
+  Annotations annotations;
+  EXPECT_EQ(error_text([&] { quantizer.annotate(program, annotations); }),
+            "xnnpack-static: the program is quantized already: it holds %quantize "
+            "(quantized_decomposed.quantize_per_tensor.default)\n  to go on: start from the float program");
+}
+
 }  // namespace
 }  // namespace torquant
