@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -33,15 +34,6 @@ ObserverQParamsRule rule(DType dtype, QScheme qscheme, std::optional<QuantRange>
           .range = observer_quant_range(dtype, custom, false),
           .custom_range = custom.has_value(),
           .eps = 0x1p-12f};
-}
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // The expected bits are what torchao 0.18's observers returned for these arguments (eps 2^-12).

@@ -40,6 +40,15 @@ void Program::erase_state(std::string_view name) {
   std::erase_if(state_, [&](const StateTensor& entry) { return entry.name == name; });
 }
 
+void Program::rename_state(const std::string& from, const std::string& to) {
+  for (StateTensor& entry : state_) {
+    if (entry.name == from) entry.name = to;
+  }
+  for (InputSpec& spec : input_specs_) {
+    if (spec.kind != InputKind::kUser && spec.target == from) spec.target = to;
+  }
+}
+
 std::vector<Value*> Program::user_inputs() const {
   std::vector<Value*> values;
   for (size_t i = 0; i < input_specs_.size(); ++i) {

@@ -83,6 +83,8 @@ class Program {
   void set_state(std::string_view name, at::Tensor tensor);
   void set_state(StateTensor entry);
   void erase_state(std::string_view name);
+  // Gives the tensor and the inputs that read it another name; `to` must be free.
+  void rename_state(const std::string& from, const std::string& to);
 
   std::map<std::string, SymbolRange>& ranges() { return ranges_; }
   const std::map<std::string, SymbolRange>& ranges() const { return ranges_; }

@@ -11,6 +11,7 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -18,15 +19,6 @@ namespace {
 
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
 const float kNan = std::numeric_limits<float>::quiet_NaN();
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(AffineQuantizedMinMaxObserver, KeepsARangeForEachBlock) {
   AffineQuantizedMinMaxObserver observer({.mapping_type = MappingType::kSymmetric, .granularity = PerGroup{2}}, kInt8);

@@ -10,10 +10,12 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/fused_moving_avg_obs_fake_quant.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -22,15 +24,6 @@ namespace {
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
 const ObserverOptions kPerChannel = {
     .quant_range = {{-128, 127}}, .qscheme = QScheme::kPerChannelSymmetric, .ch_axis = 1};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::shared_ptr<FakeQuantize> make(ObserverType type, FakeQuantizeType kind, const ObserverOptions& options) {
   return std::dynamic_pointer_cast<FakeQuantize>(
@@ -125,6 +118,29 @@ TEST(FakeQuantize, RefusesAnotherNumberOfChannels) {
   EXPECT_EQ(message_of([&] { fake_quantize->observe(at::randn({2, 4})); }),
             "FakeQuantize: 3 scales along axis 1 of a tensor of rank 2\n"
             "  allowed here: one scale for each index of the axis");
+}
+
+// The operator of LibTorch that PyTorch's module calls.
+TEST(FusedMovingAvgObsFakeQuantize, IsLibTorchsOperator) {
+  const at::Tensor on = at::full({1}, 1, at::kLong);
+  for (const QScheme qscheme : {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric}) {
+    for (const double size : {1e-7, 1e-3, 1.0, 1e6}) {
+      const auto ours = make(MovingAverageMinMaxSpec{.averaging_constant = 0.3}, FakeQuantizeType::kFused,
+                             {.quant_range = {{-128, 127}}, .qscheme = qscheme});
+      at::Tensor min = at::full({}, std::numeric_limits<float>::infinity());
+      at::Tensor max = -min;
+      at::Tensor scale = at::full({1}, 1.0);
+      at::Tensor zero_point = at::full({1}, 0, at::kInt);
+      for (int batch = 0; batch < 5; ++batch) {
+        const at::Tensor x = (at::randn({100}) + batch) * size;
+        const at::Tensor y = at::fused_moving_avg_obs_fake_quant(x, on, on, min, max, scale, zero_point, 0.3, -128, 127,
+                                                                 -1, false, is_symmetric(qscheme));
+        ASSERT_TRUE(at::equal(ours->observe(x), y)) << size << " " << qscheme_name(qscheme);
+        ASSERT_TRUE(at::equal(ours->scale(), scale));
+        ASSERT_TRUE(at::equal(ours->zero_point(), zero_point));
+      }
+    }
+  }
 }
 
 TEST(FusedMovingAvgObsFakeQuantize, WorksAlongEveryAxis) {

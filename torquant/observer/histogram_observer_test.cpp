@@ -26,6 +26,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -33,15 +34,6 @@ namespace {
 
 const ObserverSpec kSpec = {.eps = 0x1p-12f};
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // The definition (docs/semantics.md, O7 to O10), step by step in LibTorch's operators. The golden family checks it
 // against PyTorch on small tensors; this one checks the fast loops against it on large ones.

@@ -12,6 +12,7 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -23,15 +24,6 @@ const float kInf = std::numeric_limits<float>::infinity();
 const ObserverSpec kSpec = {.eps = 0x1p-12f};
 const ObserverOptions kPerTensor = {.quant_range = {{-128, 127}}};
 const ObserverOptions kPerChannel = {.quant_range = {{-128, 127}}, .qscheme = QScheme::kPerChannelAffine, .ch_axis = 1};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool same_state(const Observer& a, const Observer& b) {
   const auto [left, right] = std::pair(a.state(), b.state());

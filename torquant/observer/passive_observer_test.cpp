@@ -9,19 +9,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
 namespace {
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 const ObserverOptions kUInt8 = {.dtype = DType::kUInt8, .quant_range = {{0, 255}}};
 

@@ -7,20 +7,12 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/error_message.h"
 #include "torquant/core/error.h"
 #include "torquant/observer/min_max_observer.h"
 
 namespace torquant {
 namespace {
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(UniformObserver, RefusesTheOtherKindOfScheme) {
   EXPECT_EQ(message_of([] { MinMaxObserver({}, {.qscheme = QScheme::kPerChannelAffine}); }),

@@ -87,7 +87,8 @@ at::Tensor scale_weight(const Node& layer, const at::Tensor& weight, const at::T
   return (weight.reshape(grouped) * scale.reshape(shape)).reshape(weight.sizes());
 }
 
-// The arithmetic of torch.nn.utils.fusion.fuse_conv_bn_weights, operation by operation.
+// The arithmetic of torch.nn.utils.fusion (fuse_conv_bn_weights, fuse_linear_bn_weights), operation by operation: the
+// two round the bias differently.
 std::pair<at::Tensor, at::Tensor> folded(const Match& match) {
   const at::NoGradGuard no_grad;
   const at::Tensor bias = match.bias == nullptr ? at::zeros_like(*match.mean) : *match.bias;
@@ -96,7 +97,9 @@ std::pair<at::Tensor, at::Tensor> folded(const Match& match) {
   const at::Tensor r = at::rsqrt(*match.variance + match.eps);
   at::Tensor weight = scale_weight(*match.layer, *match.weight, gamma * r).to(match.weight->scalar_type());
   const at::ScalarType bias_dtype = match.bias == nullptr ? match.weight->scalar_type() : match.bias->scalar_type();
-  at::Tensor new_bias = ((bias - *match.mean) * r * gamma + beta).to(bias_dtype);
+  const at::Tensor centred = bias - *match.mean;
+  const at::Tensor scaled = match.layer->op() == ops::kLinear ? centred * (gamma * r) : centred * r * gamma;
+  at::Tensor new_bias = (scaled + beta).to(bias_dtype);
   if (match.weight->requires_grad()) {
     weight.set_requires_grad(true);
     new_bias.set_requires_grad(true);

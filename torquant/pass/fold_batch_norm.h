@@ -12,7 +12,7 @@ namespace torquant {
 //   %z = aten.batch_norm.default(%y, %gamma, %beta, %mean, %var, training=false, eps=e)
 //     ⇒
 //   %y = aten.conv2d.default(%x, %w', %b')     w' = w * (gamma * r),  b' = (b - mean) * r * gamma + beta,
-//                                              r = rsqrt(var + e)
+//                                              r = rsqrt(var + e)   (linear: b' = (b - mean) * (gamma * r) + beta)
 //
 // Refuses, naming the node: the layer's output has another reader; a statistic is missing or no constant; training
 // mode; a linear layer on inputs of more than two dimensions (its last axis is not the batch norm's channel axis).

@@ -30,6 +30,7 @@ std::vector<PlacedObserver> make_observers(const SharingGroups& sharing) {
   std::vector<PlacedObserver> observers;
   for (const SharingGroup& group : sharing.groups) {
     PlacedObserver placed{.observer = make_group_observer(group), .options = *options_of(*group.spec)};
+    if (const auto* own = std::get_if<QuantizationSpec>(group.spec)) placed.eps = own->observer.eps;
     if (const auto* derived = std::get_if<DerivedQuantizationSpec>(group.spec)) {
       placed.derive_qparams = derived->derive_qparams;
       for (const EdgeOrNode& source : derived->derived_from) {

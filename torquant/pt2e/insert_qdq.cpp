@@ -6,7 +6,7 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
-#include "torquant/primitives/scalar_type.h"
+#include "torquant/primitives/tensors.h"
 
 namespace torquant {
 namespace {
@@ -71,12 +71,12 @@ class QdqInserter {
                                          {{"input", input_},
                                           {"quant_min", range().min},
                                           {"quant_max", range().max},
-                                          {"eps", static_cast<double>(placed.observer_eps)},
-                                          {"dtype", scalar_type(options_->dtype)}});
-    Value* scale = graph_.add_output(chooser, graph_.unique_name(name + "_scale"),
-                                     contiguous_meta(at::kDouble, {int64_t{1}}));
-    Value* zero_point = graph_.add_output(chooser, graph_.unique_name(name + "_zero_point"),
-                                          contiguous_meta(at::kLong, {int64_t{1}}));
+                                          {"eps", static_cast<double>(placed.eps)},
+                                          {"dtype", scalar_type_of(options_->dtype)}});
+    Value* scale =
+        graph_.add_output(chooser, graph_.unique_name(name + "_scale"), contiguous_meta(at::kDouble, {int64_t{1}}));
+    Value* zero_point =
+        graph_.add_output(chooser, graph_.unique_name(name + "_zero_point"), contiguous_meta(at::kLong, {int64_t{1}}));
     return pair(ops::kQuantizePerTensorDynamic, ops::kDequantizePerTensorDynamic,
                 {{"scale", scale}, {"zero_point", zero_point}});
   }
@@ -85,9 +85,9 @@ class QdqInserter {
   Value* pair(const OpId& quantize, const OpId& dequantize, std::vector<NamedArgument> params) {
     params.push_back({"quant_min", range().min});
     params.push_back({"quant_max", range().max});
-    params.push_back({"dtype", scalar_type(options_->dtype)});
+    params.push_back({"dtype", scalar_type_of(options_->dtype)});
     TensorMeta codes = input_->tensor();
-    codes.dtype = scalar_type(options_->dtype);
+    codes.dtype = scalar_type_of(options_->dtype);
     codes.requires_grad = false;
     Value* quantized = insert(quantize, input_, params, codes);
     const at::ScalarType dtype = input_->tensor().dtype;

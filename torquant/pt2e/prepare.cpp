@@ -8,7 +8,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/constant_values.h"
-#include "torquant/pass/fold_batch_norm.h"
+#include "torquant/pass/duplicate_dequantize.h"
 #include "torquant/pass/pipeline.h"
 #include "torquant/pt2e/insert_observers.h"
 
@@ -33,7 +33,7 @@ struct PreparedProgram::State {
   Program program;
   std::vector<PlacedObserver> observers;
   QuantizationReport report;
-  std::unordered_set<const Node*> done = {};  // observers of constants: they saw their value already
+  std::unordered_set<const Node*> done = {};           // observers of constants: they saw their value already
   std::unique_ptr<Interpreter> interpreter = nullptr;  // made at the first run
 
   void observe(const Node& node, std::vector<c10::IValue>& stack) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "torquant/graph/interpreter.h"
-#include "torquant/observer/observer.h"
+#include "torquant/observer/observer_spec.h"
 #include "torquant/pass/pass_result.h"
 #include "torquant/pt2e/report.h"
 #include "torquant/quantizer/quantizer.h"
@@ -16,6 +16,7 @@ namespace torquant {
 struct PlacedObserver {
   ObserverPtr observer;
   ObserverOptions options;
+  float eps = kObserverEps;               // the least scale of a dynamic place
   std::vector<size_t> derived_from = {};  // of a derived spec: the observers that it computes from
   DeriveQParams derive_qparams = nullptr;
 };

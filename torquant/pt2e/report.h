@@ -15,10 +15,10 @@ struct LayerReport {
   std::string module_path;  // "layer1.0.conv1"
   std::string op;           // "aten.conv2d.default"
   bool quantized = false;
-  std::string scheme = {};      // "int8 weight per channel, int8 static input"
-  std::string reason = {};      // why it stays in float
-  int64_t weight_bytes = 0;     // in float
-  int64_t macs = 0;             // multiply-accumulates at the example sizes; 0 where these are unknown
+  std::string scheme = {};   // "int8 weight per channel, int8 static input"
+  std::string reason = {};   // why it stays in float
+  int64_t weight_bytes = 0;  // in float
+  int64_t macs = 0;          // multiply-accumulates at the example sizes; 0 where these are unknown
 };
 
 struct QuantizationReport {

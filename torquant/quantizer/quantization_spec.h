@@ -44,9 +44,9 @@ struct SharedQuantizationSpec {
 // By qparams computed from those of other places: a bias from its input and weight.
 using DeriveQParams = std::function<TensorQParams(const std::vector<const Observer*>& observers)>;
 struct DerivedQuantizationSpec {
-  std::vector<EdgeOrNode> derived_from;
-  DeriveQParams derive_qparams;
-  ObserverOptions options;
+  std::vector<EdgeOrNode> derived_from = {};
+  DeriveQParams derive_qparams = nullptr;
+  ObserverOptions options = {};
 };
 
 using AnyQuantizationSpec =

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "torquant/quantizer/quantizer.h"
+
+namespace torquant::golden {
+
+// The quantizer that a case's "quantizer" JSON describes (generators/graph_util.py, build and SpecQuantizer); null for
+// a class that this library does not have yet.
+std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json);
+
+}  // namespace torquant::golden
