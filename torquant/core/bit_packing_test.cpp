@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "torquant/core/error.h"
+#include "tests/error_message.h"
 
 namespace torquant {
 namespace {
@@ -52,15 +52,10 @@ TEST(PackBits, ReadsBackForEveryWidthAndTail) {
 }
 
 TEST(PackBits, RefusesOtherWidthsAndSizes) {
-  const auto error_of = [](size_t codes, int bits, size_t bytes) -> std::string {
-    Bytes from(codes);
+  const auto error_of = [](size_t codes, int bits, size_t bytes) {
+    const Bytes from(codes);
     Bytes to(bytes);
-    try {
-      pack_bits(std::span<const uint8_t>(from), bits, to);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+    return message_of([&] { pack_bits(std::span<const uint8_t>(from), bits, to); });
   };
   EXPECT_EQ(error_of(4, 9, 5), "pack_bits: codes of 9 bits\n  allowed here: 1 to 8 bits");
   EXPECT_NE(error_of(4, 0, 0), "no error");

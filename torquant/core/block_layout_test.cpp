@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "torquant/core/error.h"
+#include "tests/error_message.h"
 
 namespace torquant {
 namespace {
@@ -57,13 +57,8 @@ TEST(BlockLayout, ShapesOfTheScales) {
 }
 
 TEST(BlockLayout, RefusesBlocksThatDoNotTile) {
-  const auto error_of = [](const Sizes& shape, const Sizes& block) -> std::string {
-    try {
-      layout(shape, block);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "no error";
+  const auto error_of = [](const Sizes& shape, const Sizes& block) {
+    return message_of([&] { layout(shape, block); });
   };
   EXPECT_EQ(error_of({4, 6}, {4, 5}),
             "test: block_size [4, 5] does not divide shape [4, 6] along axis 1\n"

@@ -16,12 +16,12 @@ const BlockLayout kRows("test", std::array<int64_t, 2>{2, 2}, std::array<int64_t
 TEST(Float8, ScaleIsTheLargestMagnitudeOverTheFormatsLargest) {  // Q20
   const std::vector<float> x = {-896, 1, 224, 3};
   std::vector<float> scale(2);
-  choose_scale_float8("test", {}, kRows, std::span<const float>(x), std::span<float>(scale));
+  choose_scale_float8({}, kRows, std::span<const float>(x), std::span<float>(scale));
   EXPECT_EQ(scale, (std::vector<float>{2, 0.5f}));
-  choose_scale_float8("test", {.min_absmax = 448, .max_absmax = 448}, kRows, std::span<const float>(x),
+  choose_scale_float8({.min_absmax = 448, .max_absmax = 448}, kRows, std::span<const float>(x),
                       std::span<float>(scale));
   EXPECT_EQ(scale, (std::vector<float>{1, 1}));
-  choose_scale_float8("test", {.float8 = DType::kFloat8E5M2, .power_of_two = true}, kRows, std::span<const float>(x),
+  choose_scale_float8({.float8 = DType::kFloat8E5M2, .power_of_two = true}, kRows, std::span<const float>(x),
                       std::span<float>(scale));
   EXPECT_EQ(scale, (std::vector<float>{0x1p-6f, 0x1p-8f}));  // 896 / 57344 = 2^-6
 }
@@ -40,7 +40,7 @@ TEST(Float8, QuantizesWithSaturationAndBack) {  // Q21, Q22
 TEST(Float8, ABlockOfZerosHasScaleZeroAndNaNCodes) {
   const std::vector<float> x = {0, 0, 1, 1};
   std::vector<float> scale(2);
-  choose_scale_float8("test", {}, kRows, std::span<const float>(x), std::span<float>(scale));
+  choose_scale_float8({}, kRows, std::span<const float>(x), std::span<float>(scale));
   EXPECT_EQ(scale[0], 0);
   std::vector<uint8_t> codes(4);
   quantize_float8(kRows, std::span<const float>(x), std::span<const float>(scale),

@@ -19,7 +19,7 @@ TEST(GgufBlocks, ScalesAndMinimaAreScaledBySuperBlock) {  // Q27
   std::vector<float> min_scale(1);
   std::vector<float> block_scale(8);
   std::vector<float> block_min(8);
-  choose_qparams_gguf("test", layout, weight, {scale_scale, min_scale, block_scale, block_min});
+  choose_qparams_gguf(layout, weight, {scale_scale, min_scale, block_scale, block_min});
   EXPECT_EQ(scale_scale[0], 8.0f / 63);
   EXPECT_EQ(min_scale[0], 7.0f / 63);
   EXPECT_FLOAT_EQ(block_scale[7], 63);
@@ -41,7 +41,7 @@ TEST(GgufBlocks, NegativeMinimaAreLost) {
   std::vector<float> min_scale(1);
   std::vector<float> block_scale(8);
   std::vector<float> block_min(8);
-  choose_qparams_gguf("test", layout, weight, {scale_scale, min_scale, block_scale, block_min});
+  choose_qparams_gguf(layout, weight, {scale_scale, min_scale, block_scale, block_min});
   EXPECT_EQ(block_min[0], 0);
 }
 

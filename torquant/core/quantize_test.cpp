@@ -80,8 +80,8 @@ TEST(Quantize, EachBlockHasItsOwnQParamsAlsoBeyondAChunk) {
 }
 
 TEST(Quantize, HalfPrecisionRoundsEachStep) {
-  // In bfloat16 1 / 3 is 0.333984375, and 4.5 times that 1.5029…, rounded to 1.5 (spacing 2^-7): a tie, so 2.
-  const std::vector<uint16_t> x = {bfloat16_from_float(4.5f)};
+  // In bfloat16 1 / 3 is 0.333984375, and 7.5 times that 2.5049 is 2.5 (spacing 2^-6): a tie, so 2. In float32: 3.
+  const std::vector<uint16_t> x = {bfloat16_from_float(7.5f)};
   const std::vector<uint16_t> scale = {bfloat16_from_float(3.0f)};
   const std::vector<int32_t> zero_point = {0};
   std::vector<int8_t> codes(1);
