@@ -54,7 +54,9 @@ std::unique_ptr<Quantizer> make_xnnpack(const Json& calls) {
 // Annotates from JSON rules.
 class SpecQuantizer : public Quantizer {
  public:
-  explicit SpecQuantizer(Json rules) : rules_(std::move(rules)) {}
+  SpecQuantizer(Json rules, const Program& source) : rules_(std::move(rules)) {
+    for (const Node& node : source.graph()) spelling_[node.name()] = node.op().name();
+  }
   std::string name() const override { return "SpecQuantizer"; }
 
   void annotate(const Program& program, Annotations& annotations) override {
@@ -62,7 +64,8 @@ class SpecQuantizer : public Quantizer {
     for (const Node& node : program.graph()) {
       for (const Json& rule : rules_) {
         const std::string target = rule["target"];
-        if (node.op().name() != target) continue;
+        const auto spelling = spelling_.find(node.name());
+        if (spelling == spelling_.end() || spelling->second != target) continue;
         const int occurrence = seen.contains(target) ? ++seen[target] : seen[target] = 0;
         if (rule.contains("nth") && rule["nth"] != occurrence) continue;
         QuantizationAnnotation annotation;
@@ -147,14 +150,15 @@ class SpecQuantizer : public Quantizer {
   }
 
   Json rules_;
+  std::map<std::string, std::string> spelling_;  // node name → operator in the source
 };
 
 }  // namespace
 
-std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json) {
+std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json, const Program& source) {
   const std::string name = json["class"];
   if (name == "XNNPACKQuantizer") return make_xnnpack(json["calls"]);
-  if (name == "SpecQuantizer") return std::make_unique<SpecQuantizer>(json["rules"]);
+  if (name == "SpecQuantizer") return std::make_unique<SpecQuantizer>(json["rules"], source);
   return nullptr;
 }
 

@@ -46,10 +46,17 @@ class Call {
     if (text != default_text(name)) args_[name] = text;
   }
 
+  // In-place operators count as those that return a new tensor: canonicalize() makes them so.
   std::string text() const {
     std::string full = op_.name();
+    if (const size_t at = full.find("_."); at != std::string::npos && full[at - 1] != '_') full.erase(at, 1);
     for (const auto& [name, value] : args_) full += fmt::format(" {}={}", name, value);
     return full;
+  }
+
+  std::string short_text() const {
+    const std::string full = text();
+    return shorten(full.substr(0, full.find(' ')), full);
   }
 
  private:
@@ -95,7 +102,7 @@ class OurListing {
         const NamedArgument& arg = node.args()[i];
         call.set(arg.name.empty() ? std::to_string(i) : arg.name, std::visit(*this, arg.value));
       }
-      const std::string text = shorten(node.op().name(), call.text());
+      const std::string text = call.short_text();
       ++listing[text];
       describe_outputs(node, text);
     }
@@ -180,7 +187,7 @@ class TheirListing {
     if (node.contains("kwargs")) {
       for (const auto& [key, value] : node["kwargs"].items()) call.set(key, text_of(value));
     }
-    return shorten(op.name(), call.text());
+    return call.short_text();
   }
 
   std::string text_of(const Json& arg) {

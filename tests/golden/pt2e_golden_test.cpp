@@ -232,7 +232,8 @@ TEST(Pt2e, GivesWhatTorchaoGives) {
   Summary summary{.family = "pt2e"};
   size_t other_quantizers = 0;
   for (const GraphCase& golden : graph_cases("pt2e")) {
-    const std::unique_ptr<Quantizer> quantizer = make_quantizer(golden.json()["quantizer"]);
+    const std::unique_ptr<Quantizer> quantizer =
+        make_quantizer(golden.json()["quantizer"], load_pt2(golden.file("float.pt2")));
     if (quantizer == nullptr || golden.json()["convert_options"].value("use_reference_representation", false)) {
       ++other_quantizers;
       continue;

@@ -138,6 +138,11 @@ class Pt2Writer {
     writer_.writeRecord(name, bytes.data(), bytes.size());
   }
 
+  // The text of a program repeats itself: deflated it is a tenth, and PyTorch's reader unpacks it.
+  void text(const std::string& name, const std::string& text) {
+    writer_.writeRecord(name, text.data(), text.size(), /*compress=*/true);
+  }
+
   // The storage behind each tensor once; gives the payload config of this folder.
   OrderedJson payloads(const std::string& folder, const char* prefix, const std::vector<const StateTensor*>& entries) {
     OrderedJson config = OrderedJson::object();
@@ -190,10 +195,10 @@ void save_pt2(const Program& program, const std::string& path) {
   try {
     Pt2Writer writer(path);
     const OrderedJson weights_config = writer.payloads("data/weights/", "weight", weights);
-    writer.record(fmt::format("data/weights/{}_weights_config.json", model_name), weights_config.dump());
+    writer.text(fmt::format("data/weights/{}_weights_config.json", model_name), weights_config.dump());
     const OrderedJson constants_config = writer.payloads("data/constants/", "tensor", constants);
-    writer.record(fmt::format("data/constants/{}_constants_config.json", model_name), constants_config.dump());
-    writer.record(fmt::format("models/{}.json", model_name), write_model(program).dump());
+    writer.text(fmt::format("data/constants/{}_constants_config.json", model_name), constants_config.dump());
+    writer.text(fmt::format("models/{}.json", model_name), write_model(program).dump());
     writer.record(fmt::format("data/sample_inputs/{}.pt", model_name), program.remainder().sample_inputs);
     for (const auto& [name, bytes] : program.remainder().extra_files) writer.record("extra/" + name, bytes);
     writer.record("archive_format", "pt2");

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "torquant/core/error.h"
 
@@ -29,11 +30,19 @@ constexpr size_t kEndOfDirectory64Size = 56;
 constexpr size_t kLocatorSize = 20;
 constexpr uint32_t kIn64BitField = 0xffffffff;  // the real value stands in the zip64 extra field
 
+constexpr uint64_t kStored = 0;
+constexpr uint64_t kDeflated = 8;
+// No deflate stream grows more than this (zlib, technical notes: 1032 to 1).
+constexpr uint64_t kMostDeflate = 1032;
+
 struct Member {
   uint64_t offset = 0;  // of the data, from the start of the file
-  uint64_t size = 0;
+  uint64_t packed = 0;  // bytes in the file
+  uint64_t size = 0;    // bytes unpacked
+  uint64_t method = kStored;
   uint32_t crc = 0;
   bool checked = false;
+  std::string unpacked = {};  // of a deflated member, once it was read
 };
 
 }  // namespace
@@ -95,10 +104,10 @@ struct ZipArchive::State {
   // Reads one directory entry and gives the place of the next.
   uint64_t read_entry(uint64_t at) {
     if (number(at, 4) != kDirectoryEntry) fail("corrupted: a zip directory entry has a wrong signature");
-    const uint64_t method = number(at + 10, 2);
-    Member member{.crc = static_cast<uint32_t>(number(at + 16, 4))};
-    uint64_t packed = number(at + 20, 4);
-    member.size = number(at + 24, 4);
+    Member member{.packed = number(at + 20, 4),
+                  .size = number(at + 24, 4),
+                  .method = number(at + 10, 2),
+                  .crc = static_cast<uint32_t>(number(at + 16, 4))};
     const uint64_t name_size = number(at + 28, 2);
     const uint64_t extra_size = number(at + 30, 2);
     const uint64_t comment_size = number(at + 32, 2);
@@ -107,16 +116,19 @@ struct ZipArchive::State {
     const uint64_t next = name_at + name_size + extra_size + comment_size;
     if (next > size) fail("truncated: a zip directory entry reaches past the end of the file");
     const std::string name(base + name_at, name_size);
-    read_zip64_extra(name_at + name_size, extra_size, {&member.size, &packed, &local});
-    if (method != 0 || packed != member.size) {
-      fail(fmt::format("{}: compressed member (method {}); PyTorch stores members uncompressed", name, method));
+    read_zip64_extra(name_at + name_size, extra_size, {&member.size, &member.packed, &local});
+    const bool stored = member.method == kStored && member.packed == member.size;
+    const bool deflated = member.method == kDeflated && member.size / kMostDeflate <= member.packed;
+    if (!stored && !deflated) {
+      fail(fmt::format("corrupted: member {} has {} bytes packed by method {} in {}", name, member.size, member.method,
+                       member.packed));
     }
     if (local > size || size - local < kLocalHeaderSize || number(local, 4) != kLocalHeader) {
       fail(fmt::format("corrupted: member {} has no header where the directory says", name));
     }
     member.offset = local + kLocalHeaderSize + number(local + 26, 2) + number(local + 28, 2);
-    if (member.offset > size || size - member.offset < member.size) {
-      fail(fmt::format("truncated: member {} has {} bytes from offset {}, the file {}", name, member.size,
+    if (member.offset > size || size - member.offset < member.packed) {
+      fail(fmt::format("truncated: member {} has {} bytes from offset {}, the file {}", name, member.packed,
                        member.offset, size));
     }
     if (!members.emplace(name, member).second) fail(fmt::format("corrupted: two members are named {}", name));
@@ -141,6 +153,22 @@ struct ZipArchive::State {
     }
   }
 
+  // Unpacks a raw deflate stream of a known size.
+  std::string inflate_member(const std::string& name, const Member& member) const {
+    std::string unpacked(member.size, '\0');
+    z_stream stream{};
+    stream.next_in = reinterpret_cast<Bytef*>(base + member.offset);
+    stream.next_out = reinterpret_cast<Bytef*>(unpacked.data());
+    constexpr uint64_t kMost = std::numeric_limits<uInt>::max();
+    if (member.packed > kMost || member.size > kMost) fail(fmt::format("member {} is too large to be packed", name));
+    stream.avail_in = static_cast<uInt>(member.packed);
+    stream.avail_out = static_cast<uInt>(member.size);
+    const bool whole = inflateInit2(&stream, -MAX_WBITS) == Z_OK && inflate(&stream, Z_FINISH) == Z_STREAM_END;
+    inflateEnd(&stream);
+    if (!whole || stream.avail_out != 0) fail(fmt::format("corrupted: member {} cannot be unpacked", name));
+    return unpacked;
+  }
+
   void strip_root_folder() {
     if (names.empty()) fail("an empty zip archive");
     const size_t slash = names[0].find('/');
@@ -148,9 +176,9 @@ struct ZipArchive::State {
     if (root.empty() || !std::all_of(names.begin(), names.end(), [&](auto& n) { return n.starts_with(root); })) return;
     std::unordered_map<std::string, Member> stripped;
     for (std::string& name : names) {
-      const Member member = members.at(name);
+      Member member = members.at(name);
       name = name.substr(root.size());
-      stripped.emplace(name, member);
+      stripped.emplace(name, std::move(member));
     }
     members = std::move(stripped);
   }
@@ -192,7 +220,12 @@ std::string_view ZipArchive::bytes(std::string_view name) const {
   const auto found = state_->members.find(std::string(name));
   if (found == state_->members.end()) state_->fail(fmt::format("has no member {}", name));
   Member& member = found->second;
-  const std::string_view bytes(state_->base + member.offset, member.size);
+  if (member.method == kDeflated && !member.checked) {
+    member.unpacked = state_->inflate_member(std::string(name), member);
+  }
+  const std::string_view bytes = member.method == kDeflated
+                                     ? std::string_view(member.unpacked)
+                                     : std::string_view(state_->base + member.offset, member.size);
   if (!member.checked) {
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     if (crc != member.crc) {

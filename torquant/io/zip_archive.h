@@ -9,7 +9,8 @@
 
 namespace torquant {
 
-// A memory-mapped zip of stored (uncompressed) members, as torch.save and torch.export.save write them.
+// A memory-mapped zip, as torch.save and torch.export.save write them: members are stored; deflated ones are unpacked
+// when they are read.
 //
 // Every offset and size is checked against the file before it is used, and a member's CRC-32 when it is first read.
 // Errors name the file and the member.
@@ -23,7 +24,7 @@ class ZipArchive {
   bool contains(std::string_view name) const;
   uint64_t size(std::string_view name) const;
 
-  // The member's bytes inside the mapping; valid while an ArchiveBytes or the archive lives.
+  // The member's bytes; valid while the archive or a mapping() of it lives.
   std::string_view bytes(std::string_view name) const;
   // Keeps the mapping alive for tensors that point into it. The pages are private: writing does not reach the file.
   std::shared_ptr<void> mapping() const;

@@ -15,7 +15,7 @@
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 
-#include "tests/error_message.h"
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -40,6 +40,19 @@ TEST(FakeQuantize, RoundsToTheGridAndPassesGradientsInside) {
   EXPECT_TRUE(at::equal(y, at::tensor({1.0f / 128, -1.0f, 127.0f / 128})));
   const auto gradient = torch::autograd::grad({y.sum()}, {x});
   EXPECT_TRUE(at::equal(gradient[0], at::tensor({1.0f, 0.0f, 0.0f})));
+}
+
+TEST(FakeQuantize, KeepsTheDtypeOfItsInput) {
+  const at::Tensor x = at::randn({6, 4});
+  for (const auto dtype : {at::kBFloat16, at::kHalf, at::kDouble}) {
+    const auto per_tensor = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
+    const at::Tensor y = per_tensor->observe(x.to(dtype));
+    EXPECT_EQ(y.scalar_type(), dtype);
+    per_tensor->disable_observer();
+    EXPECT_TRUE(at::equal(y, per_tensor->observe(x.to(dtype).to(at::kFloat)).to(dtype)));
+    EXPECT_EQ(make(PerChannelMinMaxSpec{}, FakeQuantizeType::kPlain, kPerChannel)->observe(x.to(dtype)).scalar_type(),
+              dtype);
+  }
 }
 
 TEST(FakeQuantize, ItsSwitchesWork) {
@@ -75,7 +88,7 @@ TEST(FakeQuantize, HasNoGridBeforeItSawAFiniteValue) {
   const auto fake_quantize = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
   EXPECT_EQ(fake_quantize->observe(at::empty({0})).numel(), 0);
   const at::Tensor nan = at::full({2}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_EQ(message_of([&] { fake_quantize->observe(nan); }),
+  EXPECT_EQ(error_text([&] { fake_quantize->observe(nan); }),
             "FakeQuantize: no scale and zero point: it observed no finite value; enable the observer for at least one "
             "batch");
   EXPECT_EQ(fake_quantize->nonfinite_count(), 2);
@@ -104,7 +117,7 @@ TEST(FakeQuantize, MergesWhatItsObserverMerges) {
 }
 
 TEST(FakeQuantize, RefusesObserversWithoutOneGrid) {
-  EXPECT_EQ(message_of([] { make(PlaceholderSpec{}, FakeQuantizeType::kPlain, kInt8); }),
+  EXPECT_EQ(error_text([] { make(PlaceholderSpec{}, FakeQuantizeType::kPlain, kInt8); }),
             "FakeQuantize: the observer is a PlaceholderObserver\n"
             "  allowed here: observers that give one scale per tensor or per channel");
   EXPECT_THROW(make(AffineMinMaxSpec{}, FakeQuantizeType::kPlain, kInt8), Error);
@@ -115,7 +128,7 @@ TEST(FakeQuantize, RefusesAnotherNumberOfChannels) {
   const auto fake_quantize = make(PerChannelMinMaxSpec{}, FakeQuantizeType::kPlain, kPerChannel);
   fake_quantize->observe(at::randn({2, 3}));
   fake_quantize->disable_observer();
-  EXPECT_EQ(message_of([&] { fake_quantize->observe(at::randn({2, 4})); }),
+  EXPECT_EQ(error_text([&] { fake_quantize->observe(at::randn({2, 4})); }),
             "FakeQuantize: 3 scales along axis 1 of a tensor of rank 2\n"
             "  allowed here: one scale for each index of the axis");
 }
@@ -157,7 +170,7 @@ TEST(FusedMovingAvgObsFakeQuantize, WorksAlongEveryAxis) {
 }
 
 TEST(FusedMovingAvgObsFakeQuantize, TakesMovingAveragesOnly) {
-  EXPECT_EQ(message_of([] { make(MinMaxSpec{}, FakeQuantizeType::kFused, kInt8); }),
+  EXPECT_EQ(error_text([] { make(MinMaxSpec{}, FakeQuantizeType::kFused, kInt8); }),
             "FusedMovingAvgObsFakeQuantize: the observer is a MinMaxObserver\n"
             "  allowed here: MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver");
   auto options = kPerChannel;

@@ -7,14 +7,15 @@ namespace torquant {
 
 // Brings the spellings that exporters use to one each, so that every other pass, quantizer and lowering matches one:
 //
-//   in-place operators (relu_, add_, hardtanh_, …)      the operator that returns a new tensor
-//   relu6                                               hardtanh(0, 6)
-//   native batch norms in inference                     aten.batch_norm
-//   addmm(bias, x, t(w)), mm(x, t(w)), matmul(x, t(w))  aten.linear
-//   view_copy, permute_copy, …                          the operator without _copy
-//   dropout in inference, detach, alias                 nothing
+//   relu_, add_, hardtanh_, …                           the operator that returns a new tensor
+//   permute_copy, view_copy, …                          the operator without _copy
+//   conv2d.padding("same" | "valid")                    conv2d with numbers, where both sides are padded alike
+//   batch norms without training: native, cudnn, …      aten.batch_norm
+//   addmm(bias, x, t(w)), mm(x, t(w)), matmul(x, t(w)),
+//   view(mm(view(x), t(w))), bmm(x, expand(t(w)))       aten.linear
 //
-// In-place operators stay where the tensor they write is an input, a parameter, or seen through a view by others.
+// An in-place operator stays as it is where the tensor it writes is an input or parameter, or others see it through a
+// view. Values do not change: the kernels behind both spellings are the same.
 PassResult canonicalize(Program& program);
 
 }  // namespace torquant

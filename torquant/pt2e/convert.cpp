@@ -10,6 +10,7 @@ ConvertedProgram convert_pt2e(PreparedProgram prepared, const ConvertOptions& op
   const std::vector<PlacedObserver> observers = prepared.observers();
   ConvertedProgram converted{.program = {}, .report = prepared.report()};
   converted.program = std::move(prepared).release();
+  if (!options.keep_example_inputs) converted.program.remainder().sample_inputs.clear();
   remove_dead_nodes(converted.program);  // an observer that nobody reads need not have seen data
   insert_quantize_dequantize(converted.program, observers);
   const PassResult passes = run_after_insertion(converted.program, options.fold_quantize);

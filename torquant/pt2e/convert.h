@@ -7,6 +7,8 @@ namespace torquant {
 struct ConvertOptions {
   // Quantize weights now and keep the integers alone; else the float weight stays, with a quantize node behind it.
   bool fold_quantize = true;
+  // Keep the example inputs that the archive carried: float data, often as large as the integers.
+  bool keep_example_inputs = false;
 };
 
 // What a converted program is: the program and what was done to it.
