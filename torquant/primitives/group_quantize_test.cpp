@@ -4,7 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
-#include "tests/error_message.h"
+#include "tests/support/error_text.h"
 
 namespace torquant {
 namespace {
@@ -46,16 +46,16 @@ TEST(GroupQuantize, ErrorIsInDecibels) {
 
 TEST(GroupQuantize, RefusalsNameTheValue) {
   const at::Tensor weight = at::ones({4, 64});
-  EXPECT_EQ(message_of([&] { get_group_qparams_symmetric(weight, {.bits = 9}); }),
+  EXPECT_EQ(error_text([&] { get_group_qparams_symmetric(weight, {.bits = 9}); }),
             "get_group_qparams_symmetric: 9 bits\n  allowed here: 1 to 8");
   EXPECT_EQ(
-      message_of([&] { get_group_qparams_symmetric(weight, {.bits = 4, .group_size = 48}); }),
+      error_text([&] { get_group_qparams_symmetric(weight, {.bits = 4, .group_size = 48}); }),
       "get_group_qparams_symmetric: group_size 48 of rows of 64 elements\n  allowed here: divisors of 64 above 1");
-  EXPECT_EQ(message_of([&] { get_groupwise_affine_qparams(weight[0], {}); }),
+  EXPECT_EQ(error_text([&] { get_groupwise_affine_qparams(weight[0], {}); }),
             "get_groupwise_affine_qparams: a tensor of shape [64]\n  allowed here: rank 2");
-  EXPECT_EQ(message_of([&] { dynamically_quantize_per_channel(weight[0], {-128, 127}, at::kChar); }),
+  EXPECT_EQ(error_text([&] { dynamically_quantize_per_channel(weight[0], {-128, 127}, at::kChar); }),
             "dynamically_quantize_per_channel: a tensor of shape [64]\n  allowed here: rank 2");
-  EXPECT_EQ(message_of([&] { compute_error(weight, weight.to(at::kHalf)); }),
+  EXPECT_EQ(error_text([&] { compute_error(weight, weight.to(at::kHalf)); }),
             "compute_error: y is Half\n  allowed here: float32");
 }
 

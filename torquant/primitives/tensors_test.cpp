@@ -16,7 +16,7 @@
 #include <bit>
 #include <cmath>
 
-#include "tests/error_message.h"
+#include "tests/support/error_text.h"
 #include "torquant/core/float_formats.h"
 
 namespace torquant {
@@ -96,16 +96,16 @@ TEST(ElementwiseView, MakesSlicesAndExpandedTensorsDense) {
 
 TEST(Checks, NameTheArgumentAndWhatIsAllowed) {
   const at::Tensor ints = at::ones({2}, at::kInt);
-  EXPECT_EQ(message_of([&] { check_floating("f", "input", ints); }),
+  EXPECT_EQ(error_text([&] { check_floating("f", "input", ints); }),
             "f: input is Int\n  allowed here: float32, float16, bfloat16");
-  EXPECT_EQ(message_of([&] { check_defined("f", "scale", {}); }), "f: scale is undefined");
+  EXPECT_EQ(error_text([&] { check_defined("f", "scale", {}); }), "f: scale is undefined");
   const at::Tensor meta = at::empty({2}, at::TensorOptions(at::kMeta));
-  EXPECT_EQ(message_of([&] { check_cpu("f", "input", meta); }),
+  EXPECT_EQ(error_text([&] { check_cpu("f", "input", meta); }),
             "f: input is a strided tensor on meta\n"
             "  allowed here: a strided tensor on the CPU\n"
             "  to go on: move it with .cpu()");
   const ElementwiseView view("f", at::ones({4, 2}), {1, 2});
-  EXPECT_EQ(message_of([&] { view.qparam("f", "scale", at::ones({3})); }),
+  EXPECT_EQ(error_text([&] { view.qparam("f", "scale", at::ones({3})); }),
             "f: scale has 3 elements, the input has 4 blocks of its block size\n  allowed here: 4 elements");
 }
 

@@ -4,7 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
-#include "tests/error_message.h"
+#include "tests/support/error_text.h"
 
 namespace torquant {
 namespace {
@@ -43,29 +43,29 @@ TEST(WeightSearch, GgufShapesFollowTorchao) {
 
 TEST(WeightSearch, RefusalsNameTheValue) {
   const at::Tensor weight = at::randn({8, 64});
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_affine_hqq(weight, {.bits = 9}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_affine_hqq(weight, {.bits = 9}); }),
             "choose_qparams_and_quantize_affine_hqq: 9 bits\n  allowed here: 1 to 8");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_affine_hqq(weight, {.axis = 2}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_affine_hqq(weight, {.axis = 2}); }),
             "choose_qparams_and_quantize_affine_hqq: axis 2\n  allowed here: 0, 1");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_affine_hqq(weight, {.group_size = 100}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_affine_hqq(weight, {.group_size = 100}); }),
             "choose_qparams_and_quantize_affine_hqq: group_size 100 does not divide the 512 elements of the weight\n"
             "  allowed here: divisors of 512, from 1");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_scale_only_hqq(weight, {2, 16}, {-8, 7}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_scale_only_hqq(weight, {2, 16}, {-8, 7}); }),
             "choose_qparams_and_quantize_scale_only_hqq: block_size [2, 16]\n  allowed here: [1, group_size]");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_scale_only_hqq(weight, {1, 16}, {7, 7}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_scale_only_hqq(weight, {1, 16}, {7, 7}); }),
             "choose_qparams_and_quantize_scale_only_hqq: range 7 to 7\n  allowed here: min < max");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_scale_only_hqq(weight[0], {1, 16}, {-8, 7}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_scale_only_hqq(weight[0], {1, 16}, {-8, 7}); }),
             "choose_qparams_and_quantize_scale_only_hqq: weight has shape [64]\n  allowed here: rank 2");
-  EXPECT_EQ(message_of([&] { choose_qparams_and_quantize_scale_only_sinq(weight, {.group_size = 48}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_and_quantize_scale_only_sinq(weight, {.group_size = 48}); }),
             "choose_qparams_and_quantize_scale_only_sinq: group_size 48 does not divide the 64 columns of the weight\n"
             "  allowed here: divisors of 64, from 1");
-  EXPECT_EQ(message_of([&] { choose_qparams_gguf(weight, {1, 32}); }),
+  EXPECT_EQ(error_text([&] { choose_qparams_gguf(weight, {1, 32}); }),
             "choose_qparams_gguf: shape [8, 64] in blocks of [1, 32]\n"
             "  allowed here: rows of a multiple of 256 elements in blocks [1, n], n a divisor of 256");
   const at::Tensor long_rows = at::randn({1, 256});
   GgufTensors qparams = choose_qparams_gguf(long_rows, {1, 32});
   qparams.quantized_block_min = at::ones({3});
-  EXPECT_EQ(message_of([&] { quantize_gguf(long_rows, {1, 32}, qparams); }),
+  EXPECT_EQ(error_text([&] { quantize_gguf(long_rows, {1, 32}, qparams); }),
             "quantize_gguf: quantized_block_min has 3 elements\n  allowed here: a contiguous tensor of 8");
 }
 
