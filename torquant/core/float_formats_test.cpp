@@ -37,8 +37,10 @@ TEST(Float16, RoundsToNearestEvenDenormalsIncluded) {
 TEST(HalfFormats, EveryCodeComesBack) {
   for (uint32_t code = 0; code < 0x10000; ++code) {
     const auto bits = static_cast<uint16_t>(code);
-    if (!std::isnan(float16_to_float(bits))) ASSERT_EQ(float16_from_float(float16_to_float(bits)), bits);
-    if (!std::isnan(bfloat16_to_float(bits))) ASSERT_EQ(bfloat16_from_float(bfloat16_to_float(bits)), bits);
+    const float half = float16_to_float(bits);
+    const float brain = bfloat16_to_float(bits);
+    ASSERT_TRUE(std::isnan(half) || float16_from_float(half) == bits) << code;
+    ASSERT_TRUE(std::isnan(brain) || bfloat16_from_float(brain) == bits) << code;
   }
 }
 
