@@ -202,8 +202,6 @@ class ProgramParser {
   }
 
  private:
-  static constexpr int kMaxDepth = 50;  // of subgraphs
-
   // range s6 1..64 example 4
   void read_range() {
     const std::string symbol = scan_.name();
@@ -279,7 +277,7 @@ class ProgramParser {
   // %x : f32[2, 3], or a constant
   Value* read_input(Graph& graph) {
     if (scan_.peek() != '%') {
-      graph.add_constant_input(read_argument(graph, 0));
+      graph.add_constant_input(read_argument(graph));
       return nullptr;
     }
     const size_t at = scan_.position();
@@ -427,7 +425,16 @@ class ProgramParser {
     scan_.fail_at(at, fmt::format("'{}' is no argument", text.empty() ? scan_.found() : text));
   }
 
-  Argument read_argument(Graph& graph, int depth) {
+  Argument read_argument(Graph& graph) {
+    constexpr int kMaxDepth = 100;  // lists and subgraphs in each other: hostile text must not exhaust the stack
+    if (depth_ == kMaxDepth) scan_.fail("nested too deeply");
+    ++depth_;
+    Argument argument = read_argument_here(graph);
+    --depth_;
+    return argument;
+  }
+
+  Argument read_argument_here(Graph& graph) {
     const size_t at = scan_.position();
     const char c = scan_.peek();
     if (c == '%') return known_value(graph);
@@ -445,7 +452,7 @@ class ProgramParser {
     for (const auto& row : text::kMemoryFormats) {
       if (row.text == word) return row.value;
     }
-    if (word == "graph") return read_subgraph(depth + 1);
+    if (word == "graph") return read_subgraph();
     if (word == "device" || word == "op" || word == "opaque") {
       scan_.expect('(');
       Argument argument = word == "device" ? Argument(device())
@@ -474,7 +481,7 @@ class ProgramParser {
     scan_.expect('[');
     while (!scan_.take(']')) {
       if (!items.empty()) scan_.expect(',');
-      items.push_back(read_argument(graph, 0));
+      items.push_back(read_argument(graph));
     }
     if (kind.empty() && items.empty()) return std::vector<int64_t>{};
     const auto all = [&](auto... types) {
@@ -535,21 +542,18 @@ class ProgramParser {
   }
 
   // graph "name" { input ... return ... }
-  SubgraphArgument read_subgraph(int depth) {
-    if (depth + depth_ > kMaxDepth) scan_.fail("subgraphs nested too deeply");
+  SubgraphArgument read_subgraph() {
     SubgraphArgument argument{scan_.quoted(), std::make_shared<Graph>()};
     Graph& graph = *argument.graph;
     scan_.expect('{');
-    ++depth_;
     while (scan_.take_word("input")) read_input(graph);
     read_nodes(graph);
-    --depth_;
     read_return();
     graph.is_single_tensor_return = scan_.take_word("single");
     std::vector<Argument> outputs;
     while (scan_.peek() != '}') {
       if (!outputs.empty()) scan_.expect(',');
-      outputs.push_back(read_argument(graph, 0));
+      outputs.push_back(read_argument(graph));
     }
     scan_.expect('}');
     graph.set_outputs(std::move(outputs));
@@ -635,7 +639,7 @@ class ProgramParser {
         scan_.back_to(at);
         arg.name = schema_arg_name(op, args.size());  // "" for what is no dispatcher operator
       }
-      arg.value = read_argument(graph, 0);
+      arg.value = read_argument(graph);
       arg.keyword = is_keyword_only(op, arg.name);
       args.push_back(std::move(arg));
     }
@@ -718,7 +722,7 @@ class ProgramParser {
       } else {
         scan_.back_to(at);
       }
-      outputs.push_back(read_argument(program_.graph(), 0));
+      outputs.push_back(read_argument(program_.graph()));
       program_.output_specs().push_back(std::move(spec));
     }
     program_.graph().set_outputs(std::move(outputs));

@@ -41,13 +41,13 @@ TEST(Text, EveryKindOfArgumentReadsBack) {
 range s1 ..
 parameter %w : f32[2, 3] = "w" no-grad
 parameter %tied : f32[2, 3] = "tied" no-grad tied "w"
-unread i8[2, 3] strides [1, 2] = "left.over" parameter
 object %lib : object("__torch__.Lib") = "lib"
 scalar 3 = "n"
 input %x : f32[s0, s1]
 input %t : bf16[2, 3] strides [1, 2] offset [4]
 input %n : int(s0)
 input true
+unread i8[2, 3] strides [1, 2] = "left.over" parameter
 %sym : int(1 + 2*s0) = aten.sym_size.int(self=%x, dim=0)
 %f : float(2.0) = torch.sym_float(%sym)
 %raw : bool("{\"as_expr\":1}") = _operator.eq(%sym, 2)
@@ -127,7 +127,7 @@ TEST(Text, ExampleSizesBecomeHints) {
 
 TEST(Text, ErrorsNameLineAndColumn) {
   const auto error = [](const std::string& text) { return error_text([&] { parse_program(text); }); };
-  EXPECT_EQ(error("input %x : f31[2]\nreturn %x").substr(0, 41), "line 1, column 12: unknown type 'f31'\n  al");
+  EXPECT_EQ(error("input %x : f31[2]\nreturn %x").substr(0, 41), "line 1, column 12: unknown type 'f31'\n  a");
   EXPECT_EQ(error("input %x : f32[2]\n%y = aten.relu.default(%z)\nreturn %y"),
             "line 2, column 24: %z is read before it is defined");
   EXPECT_EQ(error("input %x : f32[2]\n%y = my.op.default(%x)\nreturn %y"),

@@ -118,6 +118,9 @@ bool fits_list(const c10::Type& element, const Argument& argument) {
       return is_one_of<std::vector<bool>, Computed, bool>(argument);
     case c10::TypeKind::StringType:
       return is_one_of<std::vector<std::string>>(argument);
+    case c10::TypeKind::TensorType:
+    case c10::TypeKind::OptionalType:
+      return false;  // not a list of values
     default:
       return true;  // kinds that no graph of ours holds
   }

@@ -401,10 +401,13 @@ TEST_F(Pt2Test, RandomDamageOfTheTextsNeverCrashes) {
 TEST_F(Pt2Test, APathThatCannotBeWrittenIsAnErrorThatNamesIt) {
   const Program program = parse_program(kNet);
   const auto error = [&](const std::string& path) { return error_text([&] { save_pt2(program, path); }); };
-  EXPECT_EQ(error(folder_.path("none/x.pt2")),
-            folder_.path("none/x.pt2") + ": cannot create the file: No such file or directory");
+  EXPECT_EQ(error(folder_.path("none/x.pt2")), folder_.path("none/x.pt2") +
+                                                   ": cannot create the file: No such file or directory\n  to go on: "
+                                                   "give a path in an existing folder that you may write to");
   std::filesystem::create_directory(folder_.path("folder.pt2"));
-  EXPECT_EQ(error(folder_.path("folder.pt2")), folder_.path("folder.pt2") + ": cannot rename the file: Is a directory");
+  EXPECT_EQ(error(folder_.path("folder.pt2")),
+            folder_.path("folder.pt2") +
+                ": cannot rename the file: Is a directory\n  to go on: a file that was there before is unchanged");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
@@ -420,7 +423,9 @@ TEST_F(Pt2Test, AFullDiskLeavesTheOldFileIntact) {
     setrlimit(RLIMIT_FSIZE, &limit);
     const std::string error = error_text([&] { save_pt2(program, path); });
     setrlimit(RLIMIT_FSIZE, &old_limit);
-    EXPECT_EQ(error, path + ": cannot write the file: File too large") << bytes;
+    EXPECT_EQ(error,
+              path + ": cannot write the file: File too large\n  to go on: a file that was there before is unchanged")
+        << bytes;
     EXPECT_EQ(read_file(path), "old");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
   }
