@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -36,6 +38,8 @@ TEST(SymExpr, EvaluatesUnderBindings) {
   EXPECT_EQ(SymExpr::parse("Mod(Integer(-7), Integer(3))").evaluate({}), 2);
   EXPECT_EQ(SymExpr::parse("FloorDiv(Integer(1), Integer(0))").evaluate({}), std::nullopt);
   EXPECT_EQ(SymExpr::parse("Mul(Integer(9223372036854775807), Integer(2))").evaluate({}), std::nullopt);
+  EXPECT_EQ(SymExpr::parse("FloorDiv(Integer(-9223372036854775808), Integer(-1))").evaluate({}), std::nullopt);
+  EXPECT_EQ(SymExpr::parse("Mod(Integer(-9223372036854775808), Integer(-1))").evaluate({}), 0);
 }
 
 TEST(SymExpr, SolvesForOneLinearSymbol) {
@@ -65,6 +69,11 @@ TEST(Dim, ArithmeticFoldsAndKeepsHints) {
   EXPECT_EQ(ceil_div(Dim(7), 2), Dim(4));
   EXPECT_EQ(evaluate(ceil_div(batch, 3), {{"s0", 10}}), 4);
   EXPECT_EQ(evaluate(batch, {}), std::nullopt);
+}
+
+TEST(Dim, WhatDoesNotFitIsAnError) {
+  EXPECT_THROW(mul(Dim(int64_t{1} << 62), Dim(2)), Error);
+  EXPECT_THROW(add(Dim(std::numeric_limits<int64_t>::max()), Dim(1)), Error);
 }
 
 TEST(Dim, ContradictWhereBothAreKnownAndDiffer) {
