@@ -36,7 +36,24 @@ std::string srepr_of(std::string_view head, std::string_view atom, std::string_v
   return fmt::format("{}({}{})", head, inner, keywords);
 }
 
+// Sizes come from files: what does not fit 64 bits is an Error.
+[[noreturn]] void overflow(int64_t a, const char* sign, int64_t b) {
+  throw Error({.where = "", .what = fmt::format("the size {} {} {} does not fit 64 bits", a, sign, b)});
+}
+int64_t checked_add(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_add_overflow(a, b, &result)) overflow(a, "+", b);
+  return result;
+}
+int64_t checked_mul(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result)) overflow(a, "*", b);
+  return result;
+}
+
+// Towards minus infinity. `b` is not 0.
 int64_t floor_division(int64_t a, int64_t b) {
+  if (b == -1) return checked_mul(a, -1);
   const int64_t quotient = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
 }
@@ -69,7 +86,7 @@ SymExpr SymExpr::call(std::string head, std::vector<SymExpr> args) {
     }
     std::erase_if(terms, [&](const SymExpr& term) {
       const std::optional<int64_t> value = term.integer_value();
-      if (value) constant = is_add ? constant + *value : constant * *value;
+      if (value) constant = is_add ? checked_add(constant, *value) : checked_mul(constant, *value);
       return value.has_value();
     });
     if (!is_add && constant == 0) return integer(0);
@@ -90,7 +107,7 @@ class SymExprParser {
   explicit SymExprParser(std::string_view text) : text_(text) {}
 
   SymExpr parse_all() {
-    SymExpr expr = parse(0);
+    SymExpr expr = sum(0);
     skip_spaces();
     if (position_ != text_.size()) fail("unexpected text");
     return expr;
@@ -117,12 +134,22 @@ class SymExprParser {
     if (!take(c)) fail(fmt::format("expected '{}'", c).c_str());
   }
 
+  // A name, or a number with its sign.
   std::string word() {
     skip_spaces();
     const size_t start = position_;
-    while (position_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 ||
-                                        std::string_view("_-+.").find(text_[position_]) != std::string_view::npos)) {
+    const auto at = [&](std::string_view set) {
+      return position_ < text_.size() && set.find(text_[position_]) != std::string_view::npos;
+    };
+    const auto alphanumeric = [&] {
+      return position_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 || at("_."));
+    };
+    if (at("+-")) ++position_;
+    const bool number = at("0123456789.");
+    while (alphanumeric()) {
+      const bool exponent = number && at("eE");
       ++position_;
+      if (exponent && at("+-")) ++position_;
     }
     return std::string(text_.substr(start, position_ - start));
   }
@@ -143,6 +170,11 @@ class SymExprParser {
 
   SymExpr parse(int depth) {
     if (depth > kMaxDepth) fail("nested too deeply");
+    if (take('(')) {
+      SymExpr inner = sum(depth + 1);
+      expect(')');
+      return inner;
+    }
     skip_spaces();
     if (position_ < text_.size() && text_[position_] == '\'') {
       return make({{}, "'" + quoted() + "'", {}, {}, {}});
@@ -153,6 +185,8 @@ class SymExprParser {
       const bool is_name = std::isalpha(static_cast<unsigned char>(head[0])) != 0 && head != "True" && head != "False";
       return is_name ? SymExpr::symbol(head) : make({{}, std::move(head), {}, {}, {}});
     }
+    // srepr writes Integer(2), but Rational(1, 2); people and text() write 2.
+    const bool bare_integers = head == "Rational";
     SymExpr::Tree tree{std::move(head), {}, {}, {}, {}};
     if (tree.head == "Symbol") {
       tree.atom = quoted();
@@ -173,9 +207,31 @@ class SymExprParser {
         continue;
       }
       position_ = start;
-      tree.args.push_back(parse(depth + 1));
+      tree.args.push_back(bare_integers ? parse(depth + 1) : sum(depth + 1));
     }
     return make(std::move(tree));
+  }
+
+  // A bare number as Integer(...).
+  SymExpr term(int depth) {
+    SymExpr expr = parse(depth);
+    if (!expr.tree_->head.empty()) return expr;
+    const std::string& atom = expr.tree_->atom;
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(atom.data(), atom.data() + atom.size(), value);
+    return error == std::errc() && end == atom.data() + atom.size() ? SymExpr::integer(value) : expr;
+  }
+
+  // What text() writes: sums of products.
+  SymExpr sum(int depth) { return infix("Add", '+', depth); }
+  SymExpr infix(const char* head, char sign, int depth) {
+    const bool is_sum = sign == '+';
+    std::vector<SymExpr> terms;
+    do {
+      terms.push_back(is_sum ? infix("Mul", '*', depth) : term(depth));
+    } while (take(sign));
+    if (terms.size() == 1) return terms[0];
+    return make({head, {}, {}, std::move(terms), {}});
   }
 
   std::string_view text_;
@@ -218,6 +274,14 @@ std::vector<std::string> SymExpr::symbols() const {
 }
 
 std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& bindings) const {
+  try {
+    return value_under(bindings);
+  } catch (const Error&) {  // it does not fit 64 bits
+    return std::nullopt;
+  }
+}
+
+std::optional<int64_t> SymExpr::value_under(const std::map<std::string, int64_t>& bindings) const {
   if (const auto name = symbol_name()) {
     const auto found = bindings.find(*name);
     return found == bindings.end() ? std::nullopt : std::optional(found->second);
@@ -225,7 +289,7 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
   if (const auto value = integer_value()) return value;
   std::vector<int64_t> values;
   for (const SymExpr& arg : tree_->args) {
-    const std::optional<int64_t> value = arg.evaluate(bindings);
+    const std::optional<int64_t> value = arg.value_under(bindings);
     if (!value) return std::nullopt;
     values.push_back(*value);
   }
@@ -236,23 +300,8 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
     return result;
   };
   if (values.empty()) return std::nullopt;
-  int64_t overflowed = 0;
-  if (head == "Add") {
-    const int64_t sum = fold([&](int64_t a, int64_t b) {
-      int64_t r = 0;
-      overflowed |= static_cast<int64_t>(__builtin_add_overflow(a, b, &r));
-      return r;
-    });
-    return overflowed != 0 ? std::nullopt : std::optional(sum);
-  }
-  if (head == "Mul") {
-    const int64_t product = fold([&](int64_t a, int64_t b) {
-      int64_t r = 0;
-      overflowed |= static_cast<int64_t>(__builtin_mul_overflow(a, b, &r));
-      return r;
-    });
-    return overflowed != 0 ? std::nullopt : std::optional(product);
-  }
+  if (head == "Add") return fold(checked_add);
+  if (head == "Mul") return fold(checked_mul);
   if (head == "Max") return fold([](int64_t a, int64_t b) { return std::max(a, b); });
   if (head == "Min") return fold([](int64_t a, int64_t b) { return std::min(a, b); });
   if (values.size() != 2) return std::nullopt;
@@ -268,8 +317,8 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
   }
   if (b == 0) return std::nullopt;
   if (head == "FloorDiv" || head == "CleanDiv") return floor_division(a, b);
-  if (head == "Mod" || head == "PythonMod") return a - floor_division(a, b) * b;
-  if (head == "CeilToInt" || head == "CeilDiv") return -floor_division(-a, b);
+  if (head == "Mod" || head == "PythonMod") return b == -1 ? 0 : a - floor_division(a, b) * b;
+  if (head == "CeilToInt" || head == "CeilDiv") return checked_mul(floor_division(checked_mul(a, -1), b), -1);
   return std::nullopt;
 }
 
@@ -292,10 +341,13 @@ std::optional<std::pair<std::string, int64_t>> SymExpr::solve(int64_t result,
   const auto f2 = at(2);
   const auto f7 = at(7);
   if (!f1 || !f2 || !f7) return std::nullopt;
-  const int64_t slope = *f2 - *f1;
-  const int64_t offset = *f1 - slope;
-  if (slope == 0 || *f7 != 7 * slope + offset || (result - offset) % slope != 0) return std::nullopt;
-  return std::pair(unknown, (result - offset) / slope);
+  const __int128 slope = __int128{*f2} - *f1;
+  const __int128 offset = *f1 - slope;
+  const __int128 rise = result - offset;
+  if (slope == 0 || *f7 != 7 * slope + offset || rise % slope != 0) return std::nullopt;
+  const __int128 value = rise / slope;
+  if (value != static_cast<int64_t>(value)) return std::nullopt;
+  return std::pair(unknown, static_cast<int64_t>(value));
 }
 
 bool is_static(const Dim& dim) { return std::holds_alternative<int64_t>(dim); }
@@ -328,11 +380,27 @@ Dim combine(const char* head, const Dim& a, const Dim& b, const std::function<in
 
 }  // namespace
 
-Dim add(const Dim& a, const Dim& b) { return combine("Add", a, b, std::plus<>()); }
-Dim mul(const Dim& a, const Dim& b) { return combine("Mul", a, b, std::multiplies<>()); }
+Dim add(const Dim& a, const Dim& b) { return combine("Add", a, b, checked_add); }
+Dim mul(const Dim& a, const Dim& b) { return combine("Mul", a, b, checked_mul); }
+Dim sub(const Dim& a, const Dim& b) {
+  if (a == b) return 0;
+  return add(a, mul(Dim(-1), b));
+}
 Dim floor_div(const Dim& a, int64_t divisor) {
   if (divisor == 1) return a;
   return combine("FloorDiv", a, Dim(divisor), floor_division);
+}
+Dim ceil_div(const Dim& a, int64_t divisor) { return floor_div(add(a, Dim(divisor - 1)), divisor); }
+
+bool contradict(const Dim& a, const Dim& b) {
+  const std::optional<int64_t> x = hint_of(a);
+  const std::optional<int64_t> y = hint_of(b);
+  return x && y && *x != *y;
+}
+
+std::optional<int64_t> evaluate(const Dim& dim, const std::map<std::string, int64_t>& bindings) {
+  if (const auto* value = std::get_if<int64_t>(&dim)) return *value;
+  return std::get<SymbolicDim>(dim).expr.evaluate(bindings);
 }
 
 }  // namespace torquant
