@@ -77,18 +77,6 @@ XNNPACKQuantizer& XNNPACKQuantizer::set_module_name(std::string name, Config con
   return *this;
 }
 
-XNNPACKQuantizer& XNNPACKQuantizer::add_rule(std::string what, NodeFilter selects, Config config) {
-  own_rules_.push_back({std::move(what), std::move(selects), std::move(config)});
-  return *this;
-}
-
-std::optional<size_t> XNNPACKQuantizer::own_rule_of(const Node& node) const {
-  for (size_t i = own_rules_.size(); i-- > 0;) {
-    if (own_rules_[i].selects(node)) return i;
-  }
-  return std::nullopt;
-}
-
 XNNPACKQuantizer& XNNPACKQuantizer::set_filter_function(NodeFilter filter) {
   filter_ = std::move(filter);
   return *this;
@@ -125,30 +113,22 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
     annotations.refuse(&node, "left in float by the filter function");
     return false;
   };
-  for (size_t i = 0; i < own_rules_.size(); ++i) {
-    check_selects_any(own_rules_[i].what, own_rules_[i].selects);
-    const NodeFilter decides = [&, i](const Node& node) { return own_rule_of(node) == i; };
-    apply(program, {own_rules_[i].what, decides, own_rules_[i].config}, user_filter, annotations);
-  }
-  const NodeFilter without_own_rule = [&](const Node& node) {
-    return (own_rules_.empty() || !own_rule_of(node)) && user_filter(node);
-  };
   std::vector<NodeFilter> named;
   for (const auto& [module, config] : module_names_) {
     named.push_back(inside_module_named(module));
     const std::string what = fmt::format("set_module_name({})", module);
     check_selects_any(what, named.back());
-    apply(program, {what, named.back(), config}, without_own_rule, annotations);
+    apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   for (const auto& [type, config] : module_types_) {
     named.push_back(inside_module_of_type(type));
     const std::string what = fmt::format("set_module_type({})", type);
     check_selects_any(what, named.back());
-    apply(program, {what, named.back(), config}, without_own_rule, annotations);
+    apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   const NodeFilter elsewhere = [&](const Node& node) {
     const bool has_rule = std::any_of(named.begin(), named.end(), [&](const NodeFilter& in) { return in(node); });
-    return !has_rule && without_own_rule(node);
+    return !has_rule && user_filter(node);
   };
   for (const auto& [name, config] : operator_types_) {
     const OpId op(name);

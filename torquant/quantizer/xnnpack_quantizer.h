@@ -33,9 +33,6 @@ class XNNPACKQuantizer : public Quantizer {
   XNNPACKQuantizer& set_module_type(std::string type, Config config);
   // "layer1.0.conv1". Also what lies inside the module.
   XNNPACKQuantizer& set_module_name(std::string name, Config config);
-  // A rule of the user's own; `what` names it in messages. Such rules come before all others, and of those that select
-  // a node the last one counts.
-  XNNPACKQuantizer& add_rule(std::string what, NodeFilter selects, Config config);
   // Only nodes for which `filter` holds are annotated.
   XNNPACKQuantizer& set_filter_function(NodeFilter filter);
 
@@ -53,15 +50,6 @@ class XNNPACKQuantizer : public Quantizer {
   };
   void apply(const Program& program, const Rule& rule, const NodeFilter& allowed, Annotations& annotations) const;
 
-  struct OwnRule {
-    std::string what;
-    NodeFilter selects;
-    Config config;
-  };
-  // The index of the rule of the user's own that decides on `node`; nothing when none selects it.
-  std::optional<size_t> own_rule_of(const Node& node) const;
-
-  std::vector<OwnRule> own_rules_;
   std::vector<std::pair<std::string, Config>> module_names_;
   std::vector<std::pair<std::string, Config>> module_types_;
   std::vector<std::pair<std::string, Config>> operator_types_;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,48 +7,37 @@
 
 namespace torquant {
 
-// How the selected operators are quantized.
-struct Scheme {
-  bool is_float = false;  // not at all
-  bool is_per_channel = true;
-  int64_t act_qmin = -128;
-  int64_t act_qmax = 127;
-  int64_t weight_qmin = -127;
-  int64_t weight_qmax = 127;
-  bool operator==(const Scheme&) const = default;
-};
+// The scheme of what is not quantized.
+inline constexpr const char* kFloatScheme = "float";
 
-struct RecipeRule {
+// One rule of a recipe: what is selected gets the scheme.
+struct Rule {
   Selector select;
-  Scheme scheme;
-  std::string where;  // for messages: "recipe.json: rules[2]"
+  std::string scheme;  // "xnnpack-static", "float"
 };
 
-// What to do with a program, as a value: a quantizer, its scheme, and rules for parts of the program. Of the rules that
-// choose a node the last one counts; a node that none chooses gets the recipe's own scheme.
-struct Recipe {
-  std::string name;
-  std::string quantizer;  // "XNNPACKQuantizer"
-  std::string description = {};
-  Scheme scheme;
-  std::vector<RecipeRule> rules = {};
-};
-
-// The recipes that have a name, in the order in which they are listed.
-const std::vector<Recipe>& builtin_recipes();
-
-// A built-in recipe by its name, or a recipe from a file (docs/recipes.md):
+// What of a program is quantized, and how: a scheme for all of it, and rules for parts. Of several rules that select
+// a node the last one wins.
 //
 //   {
-//     "base": "xnnpack-static",                                            // quantizer and scheme
-//     "rules": [
-//       {"select": {"module": "head"}, "scheme": "float"},                 // stays in float
-//       {"select": {"module": "layer4.*", "op": "aten.conv2d"}, "scheme": {"is_per_channel": false}}
-//     ]
+//     // Everything, but the head stays in float.
+//     "scheme": "xnnpack-static",
+//     "rules": [{"select": {"module": "head.*"}, "scheme": "float"}]
 //   }
-//
-// Comments are allowed. Throws Error that names file, place, value and what is allowed; an unknown key is one.
+struct Recipe {
+  std::string name;  // for messages: a built-in name, or the path of the file
+  std::string scheme = kFloatScheme;
+  std::vector<Rule> rules = {};
+};
+
+// The schemes; each, but float, is a built-in recipe of that name too.
+std::vector<std::string> scheme_names();
+
+// `name_or_path`: a built-in recipe, or a JSON file (comments allowed). Throws Error that names the file, the place in
+// it, the value and what is allowed.
 Recipe load_recipe(const std::string& name_or_path);
-Recipe parse_recipe(const std::string& text, const std::string& where);
+
+// The same from a JSON text; `name` is for messages.
+Recipe parse_recipe(const std::string& name, const std::string& json);
 
 }  // namespace torquant

@@ -1,28 +1,26 @@
 #pragma once
 
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "torquant/graph/node.h"
 
 namespace torquant {
 
-// Chooses nodes of a program. Every field that is set must fit; none set chooses every node.
+// Selects nodes of a program. All parts that are given must hold; at least one is.
 //
-// `module` and `module_type` are patterns: a name, a glob with * (any characters) and ? (one), or a regular expression
-// behind "re:" (ECMAScript) that must fit the whole name. They fit a node when they fit any module around it, so
-// "layer1" also chooses layer1.0.conv1.
+// A pattern is an exact name, a glob (`features.*`: * and ? stand for any characters, dots too) or, behind "re:", a
+// regular expression that matches the whole name.
 struct Selector {
-  std::string module = {};       // "layer1.*.conv1"
-  std::string module_type = {};  // "torch.nn.modules.conv.Conv2d", or its last part: "Conv2d"
-  std::string op = {};           // "aten.linear.default", or without the overload: "aten.linear"
+  std::optional<std::string> module = std::nullopt;       // path of a module around the node: "layer1.0"
+  std::optional<std::string> module_type = std::nullopt;  // type of one: "torch.nn.modules.conv.Conv2d", or "Conv2d"
+  std::optional<std::string> op = std::nullopt;           // the operator: "aten.linear.default"
 
-  // Throws Error where a regular expression is malformed.
   bool matches(const Node& node) const;
-  std::string text() const;  // "module layer1.*, op aten.linear"
+  std::string text() const;  // "module features.*, op aten.linear.default"
 };
 
-// Whether `name` fits `pattern` as a whole, in the form that Selector describes.
-bool fits_pattern(const std::string& pattern, const std::string& name);
+// Throws Error, beginning with `where`, for a malformed regular expression.
+void check_pattern(const std::string& where, const std::string& pattern);
 
 }  // namespace torquant
