@@ -100,7 +100,7 @@ TEST(InsertQdq, ADynamicPlaceChoosesItsQParamsAtRunTime) {
     const at::Tensor x = net.examples()[0];
     const double step = 2 * x.abs().max().item<double>() / 255;
     const at::Tensor error = outputs_of(program, {x})[0].log() - x;
-    EXPECT_LE(error.abs().max().item<double>(), step) << to_string(qscheme);
+    EXPECT_LE(error.abs().max().item<double>(), step) << symmetric;
   }
 }
 
