@@ -59,6 +59,7 @@ bool rewrite_in_place(Program& program, Node* node) {
   if (node->output() == nullptr || !owns_what_it_writes(*node, written)) return false;
   node->set_op(name.id());
   node->set_metadata(kWrittenInPlaceKey, "true");
+  if (written->users().size() == 1) return true;
   bool behind = false;
   for (Node& later : program.graph()) {
     if (behind) later.replace_input(written, node->output());
