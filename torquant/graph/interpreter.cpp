@@ -186,7 +186,8 @@ class CompiledGraph {
     };
     if (is_none(argument)) return constant(IValue());
     if (const auto* value = std::get_if<Value*>(&argument)) {
-      return {.kind = Kind::kSlot, .scalar_to_tensor = expected.tensor, .slots = {slot(*value)}};
+      return {
+          .kind = Kind::kSlot, .scalar_to_tensor = expected.tensor && !(*value)->is_tensor(), .slots = {slot(*value)}};
     }
     if (const auto* value = std::get_if<int64_t>(&argument)) {
       if (expected.float_list) {

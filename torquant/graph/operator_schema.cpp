@@ -99,4 +99,9 @@ std::string schema_arg_name(const OpId& op, size_t index) {
   return handle->schema().arguments()[index].name();
 }
 
+bool is_keyword_only(const OpId& op, std::string_view name) {
+  const c10::Argument* arg = find_schema_arg(op, name);
+  return arg != nullptr && arg->kwarg_only();
+}
+
 }  // namespace torquant

@@ -28,4 +28,7 @@ std::vector<int64_t> ints_arg(const Node& node, std::string_view name, size_t ex
 // The name that the schema gives the positional argument `index`; "" when there is none.
 std::string schema_arg_name(const OpId& op, size_t index);
 
+// Whether the schema lets the argument be passed by keyword alone.
+bool is_keyword_only(const OpId& op, std::string_view name);
+
 }  // namespace torquant

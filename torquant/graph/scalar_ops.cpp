@@ -26,16 +26,49 @@ bool truth(const c10::IValue& value) {
   return value.isBool() ? value.toBool() : value.isInt() ? value.toInt() != 0 : value.toDouble() != 0;
 }
 
+// Python's integers do not end; ours do, and say so.
+[[noreturn]] void overflow() { throw Error({.where = "", .what = "the result does not fit 64 bits"}); }
+
+int64_t checked_add(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_add_overflow(a, b, &result)) overflow();
+  return result;
+}
+int64_t checked_sub(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_sub_overflow(a, b, &result)) overflow();
+  return result;
+}
+int64_t checked_mul(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result)) overflow();
+  return result;
+}
+
 int64_t floor_division(int64_t a, int64_t b) {
   if (b == 0) throw Error({.where = "", .what = "integer division by zero"});
+  if (b == -1) return checked_sub(0, a);
   const int64_t quotient = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
 }
 
 int64_t int_pow(int64_t base, int64_t exponent) {
+  if (base == 0 || base == 1) return exponent == 0 ? 1 : base;
+  if (base == -1) return exponent % 2 == 0 ? 1 : -1;
   int64_t result = 1;
-  for (int64_t i = 0; i < exponent; ++i) result *= base;
+  for (int64_t i = 0; i < exponent; ++i) result = checked_mul(result, base);  // ends by 2^63
   return result;
+}
+
+double divide(double a, double b) {
+  if (b == 0) throw Error({.where = "", .what = "division by zero"});
+  return a / b;
+}
+
+int64_t shift_count(int64_t count) {
+  if (count < 0 || count > 63)
+    throw Error({.where = "", .what = fmt::format("a shift by {}", count), .allowed = "0 to 63"});
+  return count;
 }
 
 // One function for two ints, one for everything else.
@@ -67,14 +100,14 @@ Function to_integer(double (*round)(double)) {
 
 const std::unordered_map<std::string, Function>& table() {
   static const auto* functions = new std::unordered_map<std::string, Function>{
-      {"_operator.add", arithmetic(std::plus<>(), std::plus<>())},
-      {"_operator.sub", arithmetic(std::minus<>(), std::minus<>())},
-      {"_operator.mul", arithmetic(std::multiplies<>(), std::multiplies<>())},
+      {"_operator.add", arithmetic(checked_add, std::plus<>())},
+      {"_operator.sub", arithmetic(checked_sub, std::minus<>())},
+      {"_operator.mul", arithmetic(checked_mul, std::multiplies<>())},
       {"_operator.truediv",
-       [](const Args& args) -> c10::IValue { return to_double(args.at(0)) / to_double(args.at(1)); }},
-      {"_operator.floordiv", arithmetic(floor_division, [](double a, double b) { return std::floor(a / b); })},
-      {"_operator.mod", arithmetic([](int64_t a, int64_t b) { return a - floor_division(a, b) * b; },
-                                   [](double a, double b) { return a - std::floor(a / b) * b; })},
+       [](const Args& args) -> c10::IValue { return divide(to_double(args.at(0)), to_double(args.at(1))); }},
+      {"_operator.floordiv", arithmetic(floor_division, [](double a, double b) { return std::floor(divide(a, b)); })},
+      {"_operator.mod", arithmetic([](int64_t a, int64_t b) { return b == -1 ? 0 : a - floor_division(a, b) * b; },
+                                   [](double a, double b) { return a - std::floor(divide(a, b)) * b; })},
       {"_operator.pow",
        [](const Args& args) -> c10::IValue {
          if (is_int(args.at(0)) && is_int(args.at(1)) && to_int(args[1]) >= 0) {
@@ -84,12 +117,16 @@ const std::unordered_map<std::string, Function>& table() {
        }},
       {"_operator.neg",
        [](const Args& args) -> c10::IValue {
-         if (is_int(args.at(0))) return -to_int(args[0]);
+         if (is_int(args.at(0))) return checked_sub(0, to_int(args[0]));
          return -to_double(args[0]);
        }},
       {"_operator.pos", [](const Args& args) -> c10::IValue { return args.at(0); }},
-      {"_operator.lshift", [](const Args& args) -> c10::IValue { return to_int(args.at(0)) << to_int(args.at(1)); }},
-      {"_operator.rshift", [](const Args& args) -> c10::IValue { return to_int(args.at(0)) >> to_int(args.at(1)); }},
+      {"_operator.lshift",
+       [](const Args& args) -> c10::IValue {
+         return checked_mul(to_int(args.at(0)), int_pow(2, shift_count(to_int(args.at(1)))));
+       }},
+      {"_operator.rshift",
+       [](const Args& args) -> c10::IValue { return to_int(args.at(0)) >> shift_count(to_int(args.at(1))); }},
       {"_operator.and_",
        [](const Args& args) -> c10::IValue {
          if (args.at(0).isBool() && args.at(1).isBool()) return args[0].toBool() && args[1].toBool();

@@ -90,7 +90,7 @@ class SymExprParser {
   explicit SymExprParser(std::string_view text) : text_(text) {}
 
   SymExpr parse_all() {
-    SymExpr expr = parse(0);
+    SymExpr expr = sum(0);
     skip_spaces();
     if (position_ != text_.size()) fail("unexpected text");
     return expr;
@@ -117,12 +117,22 @@ class SymExprParser {
     if (!take(c)) fail(fmt::format("expected '{}'", c).c_str());
   }
 
+  // A name, or a number with its sign.
   std::string word() {
     skip_spaces();
     const size_t start = position_;
-    while (position_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 ||
-                                        std::string_view("_-+.").find(text_[position_]) != std::string_view::npos)) {
+    const auto at = [&](std::string_view set) {
+      return position_ < text_.size() && set.find(text_[position_]) != std::string_view::npos;
+    };
+    const auto alphanumeric = [&] {
+      return position_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[position_])) != 0 || at("_."));
+    };
+    if (at("+-")) ++position_;
+    const bool number = at("0123456789.");
+    while (alphanumeric()) {
+      const bool exponent = number && at("eE");
       ++position_;
+      if (exponent && at("+-")) ++position_;
     }
     return std::string(text_.substr(start, position_ - start));
   }
@@ -143,6 +153,11 @@ class SymExprParser {
 
   SymExpr parse(int depth) {
     if (depth > kMaxDepth) fail("nested too deeply");
+    if (take('(')) {
+      SymExpr inner = sum(depth + 1);
+      expect(')');
+      return inner;
+    }
     skip_spaces();
     if (position_ < text_.size() && text_[position_] == '\'') {
       return make({{}, "'" + quoted() + "'", {}, {}, {}});
@@ -153,6 +168,8 @@ class SymExprParser {
       const bool is_name = std::isalpha(static_cast<unsigned char>(head[0])) != 0 && head != "True" && head != "False";
       return is_name ? SymExpr::symbol(head) : make({{}, std::move(head), {}, {}, {}});
     }
+    // srepr writes Integer(2), but Rational(1, 2); people and text() write 2.
+    const bool bare_integers = head == "Rational";
     SymExpr::Tree tree{std::move(head), {}, {}, {}, {}};
     if (tree.head == "Symbol") {
       tree.atom = quoted();
@@ -173,9 +190,31 @@ class SymExprParser {
         continue;
       }
       position_ = start;
-      tree.args.push_back(parse(depth + 1));
+      tree.args.push_back(bare_integers ? parse(depth + 1) : sum(depth + 1));
     }
     return make(std::move(tree));
+  }
+
+  // A bare number as Integer(...).
+  SymExpr term(int depth) {
+    SymExpr expr = parse(depth);
+    if (!expr.tree_->head.empty()) return expr;
+    const std::string& atom = expr.tree_->atom;
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(atom.data(), atom.data() + atom.size(), value);
+    return error == std::errc() && end == atom.data() + atom.size() ? SymExpr::integer(value) : expr;
+  }
+
+  // What text() writes: sums of products.
+  SymExpr sum(int depth) { return infix("Add", '+', depth); }
+  SymExpr infix(const char* head, char sign, int depth) {
+    const bool is_sum = sign == '+';
+    std::vector<SymExpr> terms;
+    do {
+      terms.push_back(is_sum ? infix("Mul", '*', depth) : term(depth));
+    } while (take(sign));
+    if (terms.size() == 1) return terms[0];
+    return make({head, {}, {}, std::move(terms), {}});
   }
 
   std::string_view text_;
@@ -330,9 +369,25 @@ Dim combine(const char* head, const Dim& a, const Dim& b, const std::function<in
 
 Dim add(const Dim& a, const Dim& b) { return combine("Add", a, b, std::plus<>()); }
 Dim mul(const Dim& a, const Dim& b) { return combine("Mul", a, b, std::multiplies<>()); }
+Dim sub(const Dim& a, const Dim& b) {
+  if (a == b) return 0;
+  return add(a, mul(Dim(-1), b));
+}
 Dim floor_div(const Dim& a, int64_t divisor) {
   if (divisor == 1) return a;
   return combine("FloorDiv", a, Dim(divisor), floor_division);
+}
+Dim ceil_div(const Dim& a, int64_t divisor) { return floor_div(add(a, Dim(divisor - 1)), divisor); }
+
+bool contradict(const Dim& a, const Dim& b) {
+  const std::optional<int64_t> x = hint_of(a);
+  const std::optional<int64_t> y = hint_of(b);
+  return x && y && *x != *y;
+}
+
+std::optional<int64_t> evaluate(const Dim& dim, const std::map<std::string, int64_t>& bindings) {
+  if (const auto* value = std::get_if<int64_t>(&dim)) return *value;
+  return std::get<SymbolicDim>(dim).expr.evaluate(bindings);
 }
 
 }  // namespace torquant

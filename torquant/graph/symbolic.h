@@ -22,7 +22,7 @@ class SymExpr {
   // head(args...), with integers folded and the arguments of Add and Mul in one order.
   static SymExpr call(std::string head, std::vector<SymExpr> args);
 
-  // Reads srepr or a bare symbol name. Throws Error with the text and the position.
+  // Reads srepr, or what text() writes. Throws Error with the text and the position.
   static SymExpr parse(std::string_view srepr);
 
   std::string srepr() const;
@@ -64,7 +64,14 @@ std::optional<int64_t> hint_of(const Dim& dim);
 
 // Dim arithmetic for shape rules; hints are computed along.
 Dim add(const Dim& a, const Dim& b);
+Dim sub(const Dim& a, const Dim& b);
 Dim mul(const Dim& a, const Dim& b);
 Dim floor_div(const Dim& a, int64_t divisor);
+Dim ceil_div(const Dim& a, int64_t divisor);
+
+// Whether two sizes are known to differ: as numbers, or at the example inputs.
+bool contradict(const Dim& a, const Dim& b);
+// The value under `bindings`; nothing when a symbol is unbound.
+std::optional<int64_t> evaluate(const Dim& dim, const std::map<std::string, int64_t>& bindings);
 
 }  // namespace torquant

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "torquant/core/error.h"
@@ -26,16 +27,18 @@ using OrderedJson = nlohmann::ordered_json;
 // Says what kind of file it is when it is not an exported program.
 void check_archive_kind(const ZipArchive& zip) {
   const std::string wanted = "an archive of torch.export.save from PyTorch 2.9 to 2.13";
-  for (const std::string& name : zip.names()) {
-    if (name == "serialized_exported_program.json") {
-      refuse(zip.path(), "is an exported program in the container that PyTorch up to 2.8 wrote", wanted,
-             "load it with torch.export.load in PyTorch 2.9 or later and save it again");
-    }
-    if (name == "constants.pkl" || name.starts_with("code/")) {
-      refuse(zip.path(), "is a TorchScript archive, not an exported program", wanted,
-             "export the model with torch.export.export and torch.export.save");
-    }
-    if (name == "data.pkl") refuse(zip.path(), "is a torch.save file (a state dict?), not an exported program", wanted);
+  const bool has_code =
+      std::any_of(zip.names().begin(), zip.names().end(), [](auto& name) { return name.starts_with("code/"); });
+  if (zip.contains("serialized_exported_program.json")) {
+    refuse(zip.path(), "is an exported program in the container that PyTorch up to 2.8 wrote", wanted,
+           "load it with torch.export.load in PyTorch 2.9 or later and save it again");
+  }
+  if (zip.contains("constants.pkl") || has_code) {
+    refuse(zip.path(), "is a TorchScript archive, not an exported program", wanted,
+           "export the model with torch.export.export and torch.export.save");
+  }
+  if (zip.contains("data.pkl")) {
+    refuse(zip.path(), "is a torch.save file (a state dict?), not an exported program", wanted);
   }
   if (!zip.contains("archive_format") || zip.bytes("archive_format") != "pt2") {
     refuse(zip.path(), "is a zip archive, but not of torch.export (it has no archive_format \"pt2\")", wanted);

@@ -2,6 +2,7 @@
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 
+#include <exception>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -128,7 +129,7 @@ class Pt2Writer {
  public:
   explicit Pt2Writer(const std::string& path)
       : file_(path), writer_([this](const void* data, size_t size) {
-          file_.write(data, size);
+          write(data, size);
           return size;
         }) {
     writer_.setMinVersion(6);  // what torch.export.save sets
@@ -136,11 +137,13 @@ class Pt2Writer {
 
   void record(const std::string& name, std::string_view bytes) {
     writer_.writeRecord(name, bytes.data(), bytes.size());
+    rethrow();
   }
 
   // The text of a program repeats itself: deflated it is a tenth, and PyTorch's reader unpacks it.
   void text(const std::string& name, const std::string& text) {
     writer_.writeRecord(name, text.data(), text.size(), /*compress=*/true);
+    rethrow();
   }
 
   // The storage behind each tensor once; gives the payload config of this folder.
@@ -168,11 +171,26 @@ class Pt2Writer {
 
   void finish() {
     writer_.writeEndOfFile();
+    rethrow();
     file_.commit();
   }
 
  private:
+  // PyTorch's writer writes in its destructor, too, where an exception would end the process: it never sees one.
+  void write(const void* data, size_t size) noexcept {
+    if (failure_) return;
+    try {
+      file_.write(data, size);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
   AtomicFile file_;
+  std::exception_ptr failure_;
   caffe2::serialize::PyTorchStreamWriter writer_;
 };
 

@@ -1,0 +1,337 @@
+#include "torquant/graph/verifier.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "torquant/core/error.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/shape_rules.h"
+#include "torquant/graph/text.h"
+
+namespace torquant {
+namespace {
+
+[[noreturn]] void fail(const std::string& where, std::string what, std::string allowed = {}) {
+  throw Error({.where = where, .what = std::move(what), .allowed = std::move(allowed)});
+}
+
+// ---- structure
+
+class StructureCheck {
+ public:
+  explicit StructureCheck(const Graph& graph) : graph_(graph) {}
+
+  void run() {
+    for (const Argument& input : graph_.inputs()) {
+      if (Value* value = value_of(input)) define(value, nullptr, "inputs");
+    }
+    for (const Node& node : graph_) {
+      read(node, node.describe());
+      for (Value* value : node.values()) define(value, &node, node.describe());
+    }
+    read(graph_.output_node(), "outputs");
+    for (const Value* value : defined_) check_users(*value);
+  }
+
+ private:
+  void define(const Value* value, const Node* producer, const std::string& where) {
+    if (!defined_.insert(value).second) fail(where, fmt::format("%{} is defined twice", value->name()));
+    if (value->producer() != producer)
+      fail(where, fmt::format("%{} names another node as its producer", value->name()));
+  }
+
+  void read(const Node& node, const std::string& where) {
+    for (const Value* value : node.inputs()) {
+      readers_[value].push_back(&node);
+      if (defined_.contains(value)) continue;
+      fail(where, graph_.find_value(value->name()) == value
+                      ? fmt::format("reads %{} before it is defined", value->name())
+                      : fmt::format("reads %{} of another graph", value->name()));
+    }
+  }
+
+  void check_users(const Value& value) {
+    std::vector<const Node*> readers = readers_[&value];
+    std::vector<const Node*> users(value.users().begin(), value.users().end());
+    std::sort(readers.begin(), readers.end());
+    std::sort(users.begin(), users.end());
+    if (readers != users) {
+      fail("%" + value.name(), fmt::format("{} nodes read it, its list of users has {}", readers.size(), users.size()));
+    }
+  }
+
+  const Graph& graph_;
+  std::unordered_set<const Value*> defined_;
+  std::unordered_map<const Value*, std::vector<const Node*>> readers_;
+};
+
+// ---- operators
+
+bool is_scalar(const Argument& argument, std::initializer_list<ScalarKind> kinds) {
+  const Value* value = value_of(argument);
+  const auto* meta = value == nullptr ? nullptr : std::get_if<ScalarMeta>(&value->meta());
+  return meta != nullptr && std::find(kinds.begin(), kinds.end(), meta->kind) != kinds.end();
+}
+
+template <typename... Kinds>
+bool is_one_of(const Argument& argument) {
+  return (std::holds_alternative<Kinds>(argument) || ...);
+}
+
+bool is_empty_list(const Argument& argument) {
+  return std::visit(
+      [](const auto& value) {
+        if constexpr (requires { value.begin(); })
+          return value.empty() && !std::is_same_v<decltype(value), const std::string&>;
+        return false;
+      },
+      argument);
+}
+
+bool fits(const c10::Type& type, const Argument& argument);
+
+bool fits_list(const c10::Type& element, const Argument& argument) {
+  if (is_empty_list(argument)) return true;
+  if (const auto* values = std::get_if<std::vector<Value*>>(&argument)) {
+    const bool optional = element.kind() == c10::TypeKind::OptionalType;
+    const c10::Type& inner = optional ? *element.castRaw<c10::OptionalType>()->getElementType() : element;
+    return inner.kind() == c10::TypeKind::TensorType &&
+           std::all_of(values->begin(), values->end(),
+                       [&](const Value* v) { return v == nullptr ? optional : v->is_tensor(); });
+  }
+  using Ints = std::vector<int64_t>;
+  using Computed = std::vector<ScalarOrValue>;
+  switch (element.kind()) {
+    case c10::TypeKind::IntType:
+    case c10::TypeKind::SymIntType:
+      return is_one_of<Ints, Computed, int64_t>(argument) || is_scalar(argument, {ScalarKind::kInt});
+    case c10::TypeKind::FloatType:
+      return is_one_of<std::vector<double>, Ints, Computed, double, int64_t>(argument);
+    case c10::TypeKind::NumberType:
+      return is_one_of<std::vector<double>, Ints, Computed>(argument);
+    case c10::TypeKind::BoolType:
+      return is_one_of<std::vector<bool>, Computed, bool>(argument);
+    case c10::TypeKind::StringType:
+      return is_one_of<std::vector<std::string>>(argument);
+    case c10::TypeKind::TensorType:
+    case c10::TypeKind::OptionalType:
+      return false;  // not a list of values
+    default:
+      return true;  // kinds that no graph of ours holds
+  }
+}
+
+bool fits(const c10::Type& type, const Argument& argument) {
+  if (is_one_of<OpaqueArgument>(argument)) return true;
+  switch (type.kind()) {
+    case c10::TypeKind::OptionalType:
+      return is_none(argument) || fits(*type.castRaw<c10::OptionalType>()->getElementType(), argument);
+    case c10::TypeKind::TensorType: {  // a Python scalar may stand for a tensor
+      const Value* value = value_of(argument);
+      return value != nullptr ? !std::holds_alternative<ObjectMeta>(value->meta())
+                              : is_one_of<int64_t, double, bool>(argument);
+    }
+    case c10::TypeKind::IntType:  // dtypes, layouts and memory formats are ints to a schema
+    case c10::TypeKind::SymIntType:
+      return is_one_of<int64_t, bool, at::ScalarType, at::Layout, at::MemoryFormat>(argument) ||
+             is_scalar(argument, {ScalarKind::kInt, ScalarKind::kBool});
+    case c10::TypeKind::FloatType:
+    case c10::TypeKind::SymFloatType:
+    case c10::TypeKind::NumberType:
+      return is_one_of<double, int64_t, bool>(argument) ||
+             is_scalar(argument, {ScalarKind::kInt, ScalarKind::kFloat, ScalarKind::kBool});
+    case c10::TypeKind::BoolType:
+    case c10::TypeKind::SymBoolType:
+      return is_one_of<bool, int64_t>(argument) || is_scalar(argument, {ScalarKind::kBool, ScalarKind::kInt});
+    case c10::TypeKind::StringType:
+      return is_one_of<std::string>(argument);
+    case c10::TypeKind::DeviceObjType:
+      return is_one_of<at::Device>(argument);
+    case c10::TypeKind::ListType:
+      return fits_list(*type.castRaw<c10::ListType>()->getElementType(), argument);
+    default:
+      return true;
+  }
+}
+
+void check_arguments(const Node& node, const c10::FunctionSchema& schema) {
+  for (const NamedArgument& given : node.args()) {
+    const auto expected = std::find_if(schema.arguments().begin(), schema.arguments().end(),
+                                       [&](const c10::Argument& arg) { return arg.name() == given.name; });
+    if (expected == schema.arguments().end()) {
+      std::string names;
+      for (const c10::Argument& arg : schema.arguments()) names += (names.empty() ? "" : ", ") + arg.name();
+      fail(node.describe(), fmt::format("has no argument \"{}\"", given.name), names);
+    }
+    const auto same_name = [&](const NamedArgument& other) { return other.name == given.name; };
+    if (std::count_if(node.args().begin(), node.args().end(), same_name) > 1) {
+      fail(node.describe(), fmt::format("argument \"{}\" is given twice", given.name));
+    }
+    if (!fits(*expected->type(), given.value)) {
+      fail(node.describe(), fmt::format("argument \"{}\" is of a kind that does not fit", given.name),
+           expected->real_type()->str());
+    }
+  }
+  for (const c10::Argument& expected : schema.arguments()) {
+    if (!expected.default_value() && node.find_arg(expected.name()) == nullptr) {
+      fail(node.describe(), fmt::format("argument \"{}\" is missing", expected.name()), expected.real_type()->str());
+    }
+  }
+}
+
+void check_outputs(const Node& node, const c10::FunctionSchema& schema) {
+  // In-place operators and those of which nothing is read may record fewer results.
+  if (node.outputs().size() > schema.returns().size()) {
+    fail(node.describe(), fmt::format("{} results", node.outputs().size()), std::to_string(schema.returns().size()));
+  }
+  for (size_t i = 0; i < node.outputs().size(); ++i) {
+    const bool returns_list = schema.returns()[i].type()->kind() == c10::TypeKind::ListType;
+    if (node.outputs()[i].is_list != returns_list) {
+      fail(node.describe(), fmt::format("result {} is {}a list", i, returns_list ? "not " : ""),
+           schema.returns()[i].type()->str());
+    }
+  }
+}
+
+// ---- types
+
+// What two descriptions say differently; "" when they can both hold.
+std::string difference(const ValueMeta& recorded, const ValueMeta& inferred) {
+  if (recorded.index() != inferred.index()) return "kind";
+  const auto* a = std::get_if<TensorMeta>(&recorded);
+  const auto* b = std::get_if<TensorMeta>(&inferred);
+  if (a == nullptr || b == nullptr) return "";
+  if (a->dtype != b->dtype) return "dtype";
+  if (a->rank() != b->rank()) return "rank";
+  for (size_t i = 0; i < a->rank(); ++i) {
+    if (contradict(a->sizes[i], b->sizes[i])) return fmt::format("size on axis {}", i);
+  }
+  return "";
+}
+
+std::string sizes_and_dtype(const ValueMeta& meta) {
+  const auto* tensor = std::get_if<TensorMeta>(&meta);
+  return tensor == nullptr ? to_text(meta) : to_text(contiguous_meta(tensor->dtype, tensor->sizes));
+}
+
+void check_types(const Node& node) {
+  const auto inferred = infer(node);
+  if (!inferred) return;
+  const std::vector<Value*> values = node.values();
+  // Results that nothing reads may be left out, but only from the end.
+  if (values.size() > inferred->size()) {
+    fail(node.describe(), fmt::format("{} results", values.size()), std::to_string(inferred->size()));
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    const std::string what = difference(values[i]->meta(), (*inferred)[i]);
+    if (what.empty()) continue;
+    fail(node.describe(),
+         fmt::format("%{} is recorded as {}, but its {} does not follow from what the node reads", values[i]->name(),
+                     sizes_and_dtype(values[i]->meta()), what),
+         sizes_and_dtype((*inferred)[i]));
+  }
+}
+
+void verify_graph(const Graph& graph) {
+  StructureCheck(graph).run();
+  for (const Node& node : graph) {
+    if (const c10::OperatorHandle* op = find_operator(node.op())) {
+      check_arguments(node, op->schema());
+      check_outputs(node, op->schema());
+      check_types(node);
+    }
+    for (const NamedArgument& arg : node.args()) {
+      const auto* body = std::get_if<SubgraphArgument>(&arg.value);
+      if (body == nullptr) continue;
+      if (body->graph == nullptr) fail(node.describe(), fmt::format("subgraph \"{}\" is missing", body->name));
+      try {
+        verify_graph(*body->graph);
+      } catch (const Error& error) {
+        throw error.within(fmt::format("{}: subgraph \"{}\"", node.describe(), body->name));
+      }
+    }
+  }
+}
+
+// ---- signature
+
+void check_state_input(const Program& program, const InputSpec& spec, const Value* value) {
+  const at::Tensor* tensor = program.find_state(spec.target);
+  if (tensor == nullptr) fail(spec.target, "an input reads this tensor, but the program does not hold it");
+  if (value == nullptr || !value->is_tensor()) fail(spec.target, "the input that reads this tensor is no tensor");
+  const std::string what = difference(value->meta(), meta_of(*tensor));
+  if (!what.empty()) {
+    fail(spec.target,
+         fmt::format("input %{} is recorded as {}, the tensor differs in {}", value->name(),
+                     sizes_and_dtype(value->meta()), what),
+         sizes_and_dtype(meta_of(*tensor)));
+  }
+}
+
+void check_mutation(const Program& program, const OutputSpec& spec, const Argument& output) {
+  switch (spec.kind) {
+    case OutputKind::kBufferMutation:
+    case OutputKind::kParameterMutation:
+    case OutputKind::kGradientToParameter:
+      if (program.find_state(spec.target) == nullptr)
+        fail("outputs", fmt::format("no tensor \"{}\" to write to", spec.target));
+      break;
+    case OutputKind::kUserInputMutation:
+    case OutputKind::kGradientToUserInput:
+      if (program.graph().find_value(spec.target) == nullptr)
+        fail("outputs", fmt::format("no input \"{}\" to write to", spec.target));
+      break;
+    case OutputKind::kLoss:
+      break;
+    case OutputKind::kUser:
+    case OutputKind::kToken:
+      return;
+  }
+  const Value* value = value_of(output);
+  if (value == nullptr || !value->is_tensor())
+    fail("outputs", fmt::format("what is written to \"{}\" is no tensor", spec.target));
+}
+
+void check_signature(const Program& program) {
+  const std::vector<Argument>& inputs = program.graph().inputs();
+  if (program.input_specs().size() != inputs.size()) {
+    fail("signature", fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs.size()));
+  }
+  const std::vector<Argument> outputs = program.graph().outputs();
+  if (program.output_specs().size() != outputs.size()) {
+    fail("signature", fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs.size()));
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const InputSpec& spec = program.input_specs()[i];
+    switch (spec.kind) {
+      case InputKind::kParameter:
+      case InputKind::kBuffer:
+      case InputKind::kTensorConstant:
+        check_state_input(program, spec, value_of(inputs[i]));
+        break;
+      case InputKind::kConstant:
+        if (value_of(inputs[i]) != nullptr)
+          fail("signature", fmt::format("constant input \"{}\" is a value", spec.target));
+        break;
+      case InputKind::kUser:
+      case InputKind::kCustomObject:
+      case InputKind::kToken:
+        break;
+    }
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) check_mutation(program, program.output_specs()[i], outputs[i]);
+}
+
+}  // namespace
+
+void verify(const Program& program) {
+  check_signature(program);
+  verify_graph(program.graph());
+}
+
+}  // namespace torquant

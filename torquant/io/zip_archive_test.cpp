@@ -1,0 +1,130 @@
+#include "torquant/io/zip_archive.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/zip_file.h"
+
+namespace torquant {
+namespace {
+
+using namespace zip_file;
+
+class ZipArchiveTest : public testing::Test {
+ protected:
+  std::string path(const std::string& bytes) const { return folder_.write("x.zip", bytes); }
+  // The message of opening and reading all members, without the path; "" when all went well.
+  std::string error_of(const std::string& bytes) const {
+    const std::string file = path(bytes);
+    const std::string text = error_text([&] {
+      const ZipArchive zip = ZipArchive::open(file);
+      for (const std::string& name : zip.names()) zip.bytes(name);
+    });
+    return text.empty() ? "" : text.substr(file.size() + 2);
+  }
+  TempFolder folder_;
+};
+
+TEST_F(ZipArchiveTest, ReadsStoredAndDeflatedMembersBelowOneRoot) {
+  const std::string text(5000, 'a');
+  const ZipArchive zip =
+      ZipArchive::open(path(zip_of({stored("root/a", "hello"), packed("root/b/c", text), stored("root/e", "")})));
+  EXPECT_EQ(zip.names(), (std::vector<std::string>{"a", "b/c", "e"}));
+  EXPECT_EQ(zip.bytes("a"), "hello");
+  EXPECT_EQ(zip.bytes("b/c"), text);
+  EXPECT_EQ(zip.size("b/c"), 5000u);
+  EXPECT_EQ(zip.bytes("e"), "");
+  EXPECT_FALSE(zip.contains("root/a"));
+  EXPECT_NE(error_text([&] { zip.bytes("none"); }).find("has no member none"), std::string::npos);
+}
+
+TEST_F(ZipArchiveTest, KeepsNamesThatShareNoRoot) {
+  EXPECT_EQ(ZipArchive::open(path(zip_of({stored("a/x", ""), stored("b/x", "")}))).names(),
+            (std::vector<std::string>{"a/x", "b/x"}));
+}
+
+TEST_F(ZipArchiveTest, ReadsZip64AndComments) {
+  Entry big = stored("r/big", "abc");
+  big.zip64 = true;
+  EXPECT_EQ(ZipArchive::open(path(zip_of({big, stored("r/b", "d")}, /*zip64_end=*/true))).bytes("big"), "abc");
+  EXPECT_EQ(ZipArchive::open(path(zip_of({stored("r/a", "x")}, false, "a comment"))).bytes("a"), "x");
+}
+
+TEST_F(ZipArchiveTest, WritingToTheMappingLeavesTheFileAlone) {
+  const std::string file = path(zip_of({stored("r/a", "hello")}));
+  const ZipArchive zip = ZipArchive::open(file);
+  const_cast<char*>(zip.bytes("a").data())[0] = 'J';
+  EXPECT_EQ(ZipArchive::open(file).bytes("a"), "hello");
+}
+
+TEST_F(ZipArchiveTest, MappingOutlivesTheArchive) {
+  std::shared_ptr<void> mapping;
+  std::string_view bytes;
+  {
+    const ZipArchive zip = ZipArchive::open(path(zip_of({stored("r/a", "hello")})));
+    bytes = zip.bytes("a");
+    mapping = zip.mapping();
+  }
+  EXPECT_EQ(bytes, "hello");
+}
+
+TEST_F(ZipArchiveTest, TruncatedAtEveryLengthIsAnError) {
+  const std::string good = zip_of({stored("root/a", "hello"), packed("root/b", std::string(300, 'x'))});
+  for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(error_of(good.substr(0, length)), "") << length;
+  EXPECT_EQ(error_of(""), "not a zip archive: the file is empty");
+  EXPECT_EQ(error_of("PK\3\4"), "not a zip archive: the file has 4 bytes");
+  EXPECT_EQ(error_of(good.substr(0, 60)), "truncated: the zip directory at the end of the file is missing");
+  EXPECT_EQ(error_of(std::string(100, 'x')), "not a zip archive");
+}
+
+TEST_F(ZipArchiveTest, FlippedBitsAreFoundOrHarmless) {
+  const std::string good = zip_of({stored("root/a", "hello"), packed("root/b", std::string(300, 'x'))});
+  const size_t data = good.find("hello");
+  for (size_t byte = 0; byte < good.size(); ++byte) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = good;
+      bad[byte] = static_cast<char>(bad[byte] ^ (1 << bit));
+      const std::string error = error_of(bad);
+      if (byte >= data && byte < data + 5) EXPECT_NE(error.find("CRC-32"), std::string::npos) << byte;
+    }
+  }
+}
+
+TEST_F(ZipArchiveTest, NamesTheMemberThatIsDamaged) {
+  Entry wrong = stored("root/a", "hello");
+  wrong.crc = 1;
+  EXPECT_EQ(error_of(zip_of({wrong})), "corrupted: member a has CRC-32 3610a686, the directory says 00000001");
+  EXPECT_EQ(error_of(zip_of({stored("r/a", "1"), stored("r/a", "2")})), "corrupted: two members are named r/a");
+  EXPECT_EQ(error_of(zip_of({})), "an empty zip archive");
+  Entry encrypted = stored("r/a", "hello");
+  encrypted.method = 99;
+  EXPECT_EQ(error_of(zip_of({encrypted})), "corrupted: member r/a has 5 bytes packed by method 99 in 5");
+  Entry garbage = packed("r/a", std::string(100, 'x'));
+  garbage.packed[0] = '\xff';
+  EXPECT_EQ(error_of(zip_of({garbage})), "corrupted: member a cannot be unpacked");
+  Entry longer = packed("r/a", std::string(100, 'x'));
+  longer.size = 101;
+  EXPECT_EQ(error_of(zip_of({longer})), "corrupted: member a cannot be unpacked");
+}
+
+// A few bytes that claim to unpack to gigabytes are refused before memory is asked for.
+TEST_F(ZipArchiveTest, DeflateBombsAreRefused) {
+  Entry bomb = packed("r/a", std::string(100, 'x'));
+  bomb.size = uint64_t{1} << 40;
+  bomb.zip64 = true;
+  EXPECT_EQ(error_of(zip_of({bomb}, true)).substr(0, 49), "corrupted: member r/a has 1099511627776 bytes pac");
+  Entry past_end = stored("r/a", "hello");
+  past_end.size = 0xfffffff0;
+  past_end.zip64 = true;
+  EXPECT_NE(error_of(zip_of({past_end}, true)), "");
+}
+
+TEST_F(ZipArchiveTest, WhatIsNoFileIsAnError) {
+  EXPECT_NE(error_text([&] { ZipArchive::open(folder_.path()); }).find("not a regular file"), std::string::npos);
+  EXPECT_NE(error_text([&] { ZipArchive::open(folder_.path("none")); }).find("cannot be opened: No such file"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace torquant
