@@ -1,5 +1,6 @@
 // What holds for every converted program, tried on every net of pt2e_nets with three schemes: int8 weights alone in the
-// state, one annotated reader a dequantize node, the same bits after a round trip through a file.
+// state, one annotated reader a dequantize node, nothing that the verifier finds, the same bits after a round trip
+// through a file.
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/randint.h>
@@ -14,6 +15,7 @@
 #include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
+#include "torquant/graph/verifier.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pass/constant_values.h"
 #include "torquant/pass/duplicate_dequantize.h"
@@ -90,6 +92,7 @@ std::string try_net(const std::string& path, const SymmetricConfigArgs& scheme) 
   }
   const ConvertedProgram converted = convert_pt2e(std::move(prepared));
   if (const std::string broken = broken_property(converted.program, annotated); !broken.empty()) return broken;
+  verify(converted.program);
   const TempFolder folder;
   const std::string file = folder.path("converted.pt2");
   save_pt2(converted.program, file);

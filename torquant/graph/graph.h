@@ -64,6 +64,7 @@ class Graph {
   Value* insert_input(size_t position, std::string name, ValueMeta meta);
   // Removes inputs that nothing reads; an Error names the reader otherwise.
   void erase_inputs(const std::vector<Value*>& values);
+  void erase_input(Value* value) { erase_inputs({value}); }
 
   // Creates a node before `position` (the output node: at the end). `name` must be free; see unique_name.
   Node* insert_before(Node* position, OpId op, std::string name, std::vector<NamedArgument> args);

@@ -32,7 +32,7 @@ void Program::set_state(StateTensor entry) {
   }
 }
 
-void Program::erase_state(const std::unordered_set<std::string>& names) {
+void Program::erase_states(const std::unordered_set<std::string>& names) {
   std::erase_if(state_, [&](const StateTensor& entry) { return names.contains(entry.name); });
   index_state();
 }
@@ -125,7 +125,7 @@ void Program::erase_inputs(const std::vector<Value*>& inputs) {
     kept.push_back(std::move(input_specs_[i]));
   }
   input_specs_ = std::move(kept);
-  erase_state(unread);
+  erase_states(unread);
 }
 
 std::unordered_map<std::string, size_t> count_state_readers(const Program& program) {

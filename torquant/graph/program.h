@@ -83,7 +83,8 @@ class Program {
   // Exchanges the tensor of that name, or adds it at the end.
   void set_state(std::string_view name, at::Tensor tensor);
   void set_state(StateTensor entry);
-  void erase_state(const std::unordered_set<std::string>& names);
+  void erase_states(const std::unordered_set<std::string>& names);
+  void erase_state(const std::string& name) { erase_states({name}); }
   // Gives the tensor and the inputs that read it another name; `to` must be free.
   void rename_state(const std::string& from, const std::string& to);
 
@@ -109,6 +110,7 @@ class Program {
 
   // Removes inputs that nothing reads, and their tensors where no other input reads these.
   void erase_inputs(const std::vector<Value*>& inputs);
+  void erase_input(Value* input) { erase_inputs({input}); }
 
   // A copy that shares the tensors, not the graph.
   Program clone() const;

@@ -67,7 +67,7 @@ PassResult remove_dead_state(Program& program) {
   for (const StateTensor& entry : program.state()) {
     if (!live.contains(entry.name)) unreferenced.insert(entry.name);
   }
-  program.erase_state(unreferenced);
+  program.erase_states(unreferenced);
   result.changed = !dead.empty() || !unreferenced.empty();
   return result;
 }

@@ -73,7 +73,7 @@ PreparedProgram load_prepared(const std::string& path) {
         state[tensor.name.substr(prefix.size())] = tensor.tensor;
         names.insert(tensor.name);
       }
-      program.erase_state(names);
+      program.erase_states(names);
       if (!state.empty()) placed.observer->load_state(state);
       observers.push_back(std::move(placed));
     }

@@ -6,7 +6,6 @@
 
 #include "tests/support/error_text.h"
 #include "tests/support/test_program.h"
-#include "torquant/quantizer/quantization_config.h"
 
 namespace torquant {
 namespace {
@@ -39,24 +38,6 @@ TEST(DeriveBiasQParams, MultipliesTheScales) {
   EXPECT_EQ(qparams.zero_point.item<int>(), 0);
   EXPECT_EQ(error_text([&] { derive_bias_qparams({input.get()}); }),
             "derive_bias_qparams: 1 observers\n  allowed here: 2: the input's and the weight's");
-}
-
-TEST(SymmetricConfig, IsXnnpacks) {
-  const QuantizationConfig config = get_symmetric_quantization_config({.is_per_channel = true});
-  EXPECT_EQ(config.input_activation, config.output_activation);
-  EXPECT_EQ(config.input_activation->options.qscheme, QScheme::kPerTensorAffine);
-  EXPECT_EQ(config.input_activation->observer.eps, 0x1p-12f);
-  EXPECT_EQ(config.weight->options.qscheme, QScheme::kPerChannelSymmetric);
-  EXPECT_EQ(config.weight->options.quant_range->min, -127);
-  EXPECT_EQ(config.weight->options.ch_axis, 0);
-  EXPECT_FALSE(config.is_dynamic());
-}
-
-TEST(SymmetricConfig, DynamicLeavesTheOutputInFloat) {
-  const QuantizationConfig config = get_symmetric_quantization_config({.is_dynamic = true});
-  EXPECT_TRUE(config.is_dynamic());
-  EXPECT_FALSE(config.output_activation);
-  EXPECT_EQ(config.weight->options.qscheme, QScheme::kPerTensorSymmetric);
 }
 
 }  // namespace
