@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <functional>
 #include <string_view>
 
@@ -180,8 +181,14 @@ class TheirListing {
   }
 
  private:
+  // The reference rewrite names an operator without its overload where that is the default one: "aten.clamp".
+  static std::string full_name(const std::string& target) {
+    if (target == "out_dtype") return "higher_order.out_dtype";
+    return std::count(target.begin(), target.end(), '.') == 1 ? target + ".default" : target;
+  }
+
   std::string call_text(const Json& node, const std::string& target) {
-    const OpId op(target == "out_dtype" ? "higher_order.out_dtype" : target);
+    const OpId op(full_name(target));
     Call call(op);
     for (size_t i = 0; i < node["args"].size(); ++i) call.set(call.name_of(i), text_of(node["args"][i]));
     if (node.contains("kwargs")) {

@@ -77,18 +77,29 @@ Value* Graph::add_input(std::string name, ValueMeta meta) {
 Value* Graph::insert_input(size_t position, std::string name, ValueMeta meta) {
   Value* value = new_value(std::move(name), std::move(meta));
   inputs_.insert(inputs_.begin() + static_cast<std::ptrdiff_t>(position), value);
+  number_inputs(position);
   return value;
 }
 
-void Graph::erase_input(Value* value) {
-  assert(value->producer() == nullptr);
-  if (!value->users().empty()) {
+// Brings the positions that values know up to date, from `first` on.
+void Graph::number_inputs(size_t first) {
+  for (size_t i = first; i < inputs_.size(); ++i) {
+    if (Value* value = value_of(inputs_[i])) value->input_index_ = i;
+  }
+}
+
+void Graph::erase_inputs(const std::vector<Value*>& values) {
+  for (const Value* value : values) {
+    assert(value->producer() == nullptr);
+    if (value->users().empty()) continue;
     throw Error({.where = "graph",
                  .what = fmt::format("input %{} cannot be removed: {} reads it", value->name(),
                                      value->users()[0]->describe())});
   }
-  std::erase_if(inputs_, [&](const Argument& input) { return value_of(input) == value; });
-  delete_value(value);
+  const std::unordered_set<const Value*> erased(values.begin(), values.end());
+  std::erase_if(inputs_, [&](const Argument& input) { return erased.contains(value_of(input)); });
+  for (Value* value : values) delete_value(value);
+  number_inputs(0);
 }
 
 void Graph::link_before(Node* node, Node* position) {

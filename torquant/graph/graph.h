@@ -62,8 +62,9 @@ class Graph {
   void add_constant_input(Argument constant) { inputs_.push_back(std::move(constant)); }
   // Puts a new input before the existing input `position`.
   Value* insert_input(size_t position, std::string name, ValueMeta meta);
-  // Removes inputs that nothing reads.
-  void erase_input(Value* value);
+  // Removes inputs that nothing reads; an Error names the reader otherwise.
+  void erase_inputs(const std::vector<Value*>& values);
+  void erase_input(Value* value) { erase_inputs({value}); }
 
   // Creates a node before `position` (the output node: at the end). `name` must be free; see unique_name.
   Node* insert_before(Node* position, OpId op, std::string name, std::vector<NamedArgument> args);
@@ -93,6 +94,7 @@ class Graph {
   friend class Node;
   Value* new_value(std::string name, ValueMeta meta);
   void delete_value(Value* value);
+  void number_inputs(size_t first);
   void link_before(Node* node, Node* position);
   static void unlink(Node* node);
 

@@ -10,40 +10,43 @@
 namespace torquant {
 
 const at::Tensor* Program::find_state(std::string_view name) const {
-  for (const StateTensor& entry : state_) {
-    if (entry.name == name) return &entry.tensor;
-  }
-  return nullptr;
+  const auto found = state_index_.find(std::string(name));
+  return found == state_index_.end() ? nullptr : &state_[found->second].tensor;
 }
 
 void Program::set_state(std::string_view name, at::Tensor tensor) {
-  for (StateTensor& entry : state_) {
-    if (entry.name == name) {
-      entry.tensor = std::move(tensor);
-      return;
-    }
+  const auto found = state_index_.find(std::string(name));
+  if (found == state_index_.end()) {
+    set_state({std::string(name), std::move(tensor)});
+  } else {
+    state_[found->second].tensor = std::move(tensor);
   }
-  state_.push_back({std::string(name), std::move(tensor)});
 }
 
 void Program::set_state(StateTensor entry) {
-  const auto same_name = [&](const StateTensor& other) { return other.name == entry.name; };
-  const auto found = std::find_if(state_.begin(), state_.end(), same_name);
-  if (found == state_.end()) {
+  const auto [found, fresh] = state_index_.try_emplace(entry.name, state_.size());
+  if (fresh) {
     state_.push_back(std::move(entry));
   } else {
-    *found = std::move(entry);
+    state_[found->second] = std::move(entry);
   }
 }
 
-void Program::erase_state(std::string_view name) {
-  std::erase_if(state_, [&](const StateTensor& entry) { return entry.name == name; });
+void Program::erase_states(const std::unordered_set<std::string>& names) {
+  std::erase_if(state_, [&](const StateTensor& entry) { return names.contains(entry.name); });
+  index_state();
+}
+
+void Program::index_state() {
+  state_index_.clear();
+  for (size_t i = 0; i < state_.size(); ++i) state_index_.emplace(state_[i].name, i);
 }
 
 void Program::rename_state(const std::string& from, const std::string& to) {
-  for (StateTensor& entry : state_) {
-    if (entry.name == from) entry.name = to;
-  }
+  const auto found = state_index_.find(from);
+  if (found == state_index_.end()) return;
+  state_[found->second].name = to;
+  index_state();
   for (InputSpec& spec : input_specs_) {
     if (spec.kind != InputKind::kUser && spec.target == from) spec.target = to;
   }
@@ -60,10 +63,9 @@ std::vector<Value*> Program::user_inputs() const {
 
 const InputSpec* Program::spec_of(const Value* input) const {
   if (input == nullptr || input->producer() != nullptr) return nullptr;
-  for (size_t i = 0; i < input_specs_.size(); ++i) {
-    if (value_of(graph_->inputs()[i]) == input) return &input_specs_[i];
-  }
-  return nullptr;
+  const size_t i = input->input_index();
+  const bool ours = i < input_specs_.size() && i < graph_->inputs().size() && value_of(graph_->inputs()[i]) == input;
+  return ours ? &input_specs_[i] : nullptr;
 }
 
 const at::Tensor* Program::tensor_of(const Value* input) const {
@@ -82,13 +84,14 @@ Value* Program::add_state_input(InputKind kind, const std::string& name, at::Ten
     throw Error({.where = "program", .what = fmt::format("the state already has a tensor \"{}\"", name)});
   }
   // State comes before the inputs of the caller, as torch.export orders it.
-  size_t position = 0;
-  while (position < input_specs_.size() && input_specs_[position].kind != InputKind::kUser) ++position;
+  const auto is_user = [](const InputSpec& spec) { return spec.kind == InputKind::kUser; };
+  const auto first_user = std::find_if(input_specs_.begin(), input_specs_.end(), is_user);
+  const auto position = static_cast<size_t>(first_user - input_specs_.begin());
   std::string value_name = prefix + name;
   std::replace(value_name.begin(), value_name.end(), '.', '_');
   Value* value = graph_->insert_input(position, graph_->unique_name(value_name), meta_of(tensor));
   input_specs_.insert(input_specs_.begin() + static_cast<std::ptrdiff_t>(position), {kind, name, persistent});
-  state_.push_back({name, std::move(tensor), kind == InputKind::kParameter});
+  set_state({name, std::move(tensor), kind == InputKind::kParameter});
   return value;
 }
 
@@ -106,18 +109,31 @@ std::string Program::unique_state_name(const std::string& wanted) const {
   return name;
 }
 
-void Program::erase_input(Value* input) {
-  for (size_t i = 0; i < input_specs_.size(); ++i) {
-    if (value_of(graph_->inputs()[i]) != input) continue;
-    const InputSpec spec = input_specs_[i];
-    graph_->erase_input(input);
-    input_specs_.erase(input_specs_.begin() + static_cast<std::ptrdiff_t>(i));
-    const bool read_elsewhere = std::any_of(input_specs_.begin(), input_specs_.end(), [&](const InputSpec& other) {
-      return other.kind != InputKind::kUser && other.target == spec.target;
-    });
-    if (spec.kind != InputKind::kUser && !read_elsewhere) erase_state(spec.target);
-    return;
+void Program::erase_inputs(const std::vector<Value*>& inputs) {
+  std::unordered_set<std::string> unread;
+  std::vector<bool> erased(input_specs_.size());
+  for (const Value* input : inputs) {
+    erased[input->input_index()] = true;
+    const InputSpec& spec = input_specs_[input->input_index()];
+    if (spec.kind != InputKind::kUser) unread.insert(spec.target);
   }
+  graph_->erase_inputs(inputs);
+  std::vector<InputSpec> kept;
+  for (size_t i = 0; i < input_specs_.size(); ++i) {
+    if (erased[i]) continue;
+    if (input_specs_[i].kind != InputKind::kUser) unread.erase(input_specs_[i].target);
+    kept.push_back(std::move(input_specs_[i]));
+  }
+  input_specs_ = std::move(kept);
+  erase_states(unread);
+}
+
+std::unordered_map<std::string, size_t> count_state_readers(const Program& program) {
+  std::unordered_map<std::string, size_t> readers;
+  for (const InputSpec& spec : program.input_specs()) {
+    if (spec.kind != InputKind::kUser) ++readers[spec.target];
+  }
+  return readers;
 }
 
 Program Program::clone() const {
@@ -126,6 +142,7 @@ Program Program::clone() const {
   copy.input_specs_ = input_specs_;
   copy.output_specs_ = output_specs_;
   copy.state_ = state_;
+  copy.state_index_ = state_index_;
   copy.ranges_ = ranges_;
   copy.remainder_ = remainder_;
   return copy;

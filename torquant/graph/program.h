@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -82,7 +83,8 @@ class Program {
   // Exchanges the tensor of that name, or adds it at the end.
   void set_state(std::string_view name, at::Tensor tensor);
   void set_state(StateTensor entry);
-  void erase_state(std::string_view name);
+  void erase_states(const std::unordered_set<std::string>& names);
+  void erase_state(const std::string& name) { erase_states({name}); }
   // Gives the tensor and the inputs that read it another name; `to` must be free.
   void rename_state(const std::string& from, const std::string& to);
 
@@ -106,8 +108,9 @@ class Program {
   // `wanted`, or the first of wanted_1, wanted_2, … that no tensor of the state has.
   std::string unique_state_name(const std::string& wanted) const;
 
-  // Removes an input that nothing reads, and its tensor when no other input reads that.
-  void erase_input(Value* input);
+  // Removes inputs that nothing reads, and their tensors where no other input reads these.
+  void erase_inputs(const std::vector<Value*>& inputs);
+  void erase_input(Value* input) { erase_inputs({input}); }
 
   // A copy that shares the tensors, not the graph.
   Program clone() const;
@@ -115,14 +118,19 @@ class Program {
  private:
   Value* add_state_input(InputKind kind, const std::string& name, at::Tensor tensor, bool persistent,
                          const char* prefix);
+  void index_state();
 
   std::unique_ptr<Graph> graph_;
   std::vector<InputSpec> input_specs_;
   std::vector<OutputSpec> output_specs_;
   std::vector<StateTensor> state_;
+  std::unordered_map<std::string, size_t> state_index_;  // by name
   std::map<std::string, SymbolRange> ranges_;
   ArchiveRemainder remainder_;
 };
+
+// How many inputs of the graph read each tensor of the state: more than one where weights are tied by name.
+std::unordered_map<std::string, size_t> count_state_readers(const Program& program);
 
 // Appends a copy of `node` to `target`: its inputs are looked up in `values`, its outputs are added there.
 Node* copy_node(const Node& node, Graph& target, std::unordered_map<const Value*, Value*>& values);

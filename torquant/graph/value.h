@@ -66,6 +66,8 @@ class Value {
 
   // The node that computes it; null for an input of the graph.
   Node* producer() const { return producer_; }
+  // Of an input: its position among the graph's inputs.
+  size_t input_index() const { return input_index_; }
 
   // The nodes that read it, each once, in the order in which they began to. The graph's output counts as a node.
   const std::vector<Node*>& users() const { return users_; }
@@ -78,6 +80,7 @@ class Value {
   std::string name_;
   ValueMeta meta_;
   Node* producer_ = nullptr;
+  size_t input_index_ = 0;
   std::vector<Node*> users_;
 };
 

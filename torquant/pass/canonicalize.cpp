@@ -8,6 +8,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/canonicalize_linear.h"
+#include "torquant/pass/reference_representation.h"
 
 namespace torquant {
 namespace {
@@ -57,6 +58,8 @@ bool rewrite_in_place(Program& program, Node* node) {
   Value* written = value_of(node->args()[0].value);
   if (node->output() == nullptr || !owns_what_it_writes(*node, written)) return false;
   node->set_op(name.id());
+  node->set_metadata(kWrittenInPlaceKey, "true");
+  if (written->users().size() == 1) return true;
   bool behind = false;
   for (Node& later : program.graph()) {
     if (behind) later.replace_input(written, node->output());

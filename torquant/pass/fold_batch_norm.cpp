@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <unordered_map>
 
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
@@ -116,23 +117,20 @@ Value* replace_parameter(Program& program, Value* old, const Node* reader, const
   return old;
 }
 
-// Whether another input of the graph reads the same tensor of the state, or memory that overlaps (tied weights).
-bool is_tied(const Program& program, const Value* value) {
-  const at::Tensor* tensor = program.tensor_of(value);
-  const auto same = std::count_if(program.state().begin(), program.state().end(), [&](const StateTensor& entry) {
-    return entry.tensor.storage().unsafeGetStorageImpl() == tensor->storage().unsafeGetStorageImpl();
-  });
-  return same > 1;
-}
-
-void rewrite(Program& program, const Match& match) {
+void rewrite(Program& program, const Match& match, const std::unordered_map<std::string, size_t>& readers) {
   auto [weight, bias] = folded(match);
   Value* weight_value = match.layer->input("weight");
   Value* bias_value = match.layer->input("bias");
   const std::string weight_name = program.spec_of(weight_value)->target;
   const std::string bias_name = bias_value == nullptr ? weight_name + "_bias" : program.spec_of(bias_value)->target;
-  Value* keep_weight = is_tied(program, weight_value) ? nullptr : weight_value;
-  match.layer->set_arg("weight", replace_parameter(program, keep_weight, match.layer, weight_name, std::move(weight)));
+  // The input to reuse: not one of several that read the same tensor.
+  const auto own = [&](Value* value, const std::string& name) {
+    const auto found = readers.find(name);
+    return found == readers.end() || found->second == 1 ? value : nullptr;
+  };
+  weight_value = own(weight_value, weight_name);
+  bias_value = own(bias_value, bias_name);
+  match.layer->set_arg("weight", replace_parameter(program, weight_value, match.layer, weight_name, std::move(weight)));
   match.layer->set_arg("bias", replace_parameter(program, bias_value, match.layer, bias_name, std::move(bias)));
   program.graph().replace_all_uses(match.batch_norm->values()[0], match.layer->values()[0]);
   program.graph().erase(match.batch_norm);
@@ -142,6 +140,7 @@ void rewrite(Program& program, const Match& match) {
 
 PassResult fold_batch_norm(Program& program) {
   PassResult result;
+  const std::unordered_map<std::string, size_t> readers = count_state_readers(program);
   for (Node* node : program.graph().nodes_snapshot()) {
     if (node->op() != ops::kBatchNorm) continue;
     const Value* input = node->input("input");
@@ -151,7 +150,7 @@ PassResult fold_batch_norm(Program& program) {
       result.refusals.push_back({node->describe(), *reason});
       continue;
     }
-    rewrite(program, match);
+    rewrite(program, match, readers);
     result.changed = true;
   }
   return result;

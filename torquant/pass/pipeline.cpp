@@ -4,6 +4,7 @@
 #include "torquant/pass/duplicate_dequantize.h"
 #include "torquant/pass/fold_batch_norm.h"
 #include "torquant/pass/fold_quantize.h"
+#include "torquant/pass/reference_representation.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
@@ -24,6 +25,12 @@ PassResult run_after_insertion(Program& program, bool fold_quantize) {
   if (fold_quantize) result.add(fold_quantize_constants(program));
   result.add(remove_dead_nodes(program));
   result.add(remove_dead_state(program));  // last: drops the float weights
+  return result;
+}
+
+PassResult run_reference_representation(Program& program) {
+  PassResult result = rewrite_as_reference_representation(program);  // behind folding: weights are codes already
+  result.add(remove_dead_nodes(program));
   return result;
 }
 

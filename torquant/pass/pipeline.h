@@ -13,4 +13,7 @@ PassResult run_before_annotation(Program& program);
 // From inserted quantize / dequantize pairs to what is saved.
 PassResult run_after_insertion(Program& program, bool fold_quantize);
 
+// From quantize / dequantize pairs around float operators to integer arithmetic, where there is one.
+PassResult run_reference_representation(Program& program);
+
 }  // namespace torquant

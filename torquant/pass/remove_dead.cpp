@@ -62,12 +62,12 @@ PassResult remove_dead_state(Program& program) {
     }
   }
   std::erase_if(dead, [&](const Value* value) { return live.contains(program.spec_of(value)->target); });
-  for (Value* value : dead) program.erase_input(value);
-  std::vector<std::string> unreferenced;
+  program.erase_inputs(dead);
+  std::unordered_set<std::string> unreferenced;
   for (const StateTensor& entry : program.state()) {
-    if (!live.contains(entry.name)) unreferenced.push_back(entry.name);
+    if (!live.contains(entry.name)) unreferenced.insert(entry.name);
   }
-  for (const std::string& name : unreferenced) program.erase_state(name);
+  program.erase_states(unreferenced);
   result.changed = !dead.empty() || !unreferenced.empty();
   return result;
 }

@@ -13,7 +13,8 @@ ConvertedProgram convert_pt2e(PreparedProgram prepared, const ConvertOptions& op
   if (!options.keep_example_inputs) converted.program.remainder().sample_inputs.clear();
   remove_dead_nodes(converted.program);  // an observer that nobody reads need not have seen data
   insert_quantize_dequantize(converted.program, observers);
-  const PassResult passes = run_after_insertion(converted.program, options.fold_quantize);
+  PassResult passes = run_after_insertion(converted.program, options.fold_quantize);
+  if (options.use_reference_representation) passes.add(run_reference_representation(converted.program));
   converted.report.refusals.insert(converted.report.refusals.end(), passes.refusals.begin(), passes.refusals.end());
   return converted;
 }

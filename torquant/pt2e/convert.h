@@ -9,6 +9,8 @@ struct ConvertOptions {
   bool fold_quantize = true;
   // Keep the example inputs that the archive carried: float data, often as large as the integers.
   bool keep_example_inputs = false;
+  // Write integer arithmetic in place of quantize / dequantize pairs (pass/reference_representation.h).
+  bool use_reference_representation = false;
 };
 
 // What a converted program is: the program and what was done to it.

@@ -45,6 +45,10 @@ struct PreparedProgram::State {
 PreparedProgram::PreparedProgram(Program program, std::vector<PlacedObserver> observers, QuantizationReport report)
     : state_(new State{std::move(program), std::move(observers), std::move(report)}) {
   state_->done = observers_of_constants(state_->program);
+  // Those that fake-quantize give another value than they see: they run each time.
+  std::erase_if(state_->done, [&](const Node* node) {
+    return state_->observers[observer_index(*node)].spec.fake_quantize != FakeQuantizeType::kNone;
+  });
 }
 PreparedProgram::PreparedProgram(PreparedProgram&&) noexcept = default;
 PreparedProgram& PreparedProgram::operator=(PreparedProgram&&) noexcept = default;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "torquant/core/error.h"
 #include "torquant/io/pt2.h"
@@ -66,13 +67,13 @@ PreparedProgram load_prepared(const std::string& path) {
       }
       const std::string prefix = state_prefix(observers.size());
       Observer::State state;
-      std::vector<std::string> names;
+      std::unordered_set<std::string> names;
       for (const StateTensor& tensor : program.state()) {
         if (!tensor.name.starts_with(prefix)) continue;
         state[tensor.name.substr(prefix.size())] = tensor.tensor;
-        names.push_back(tensor.name);
+        names.insert(tensor.name);
       }
-      for (const std::string& name : names) program.erase_state(name);
+      program.erase_states(names);
       if (!state.empty()) placed.observer->load_state(state);
       observers.push_back(std::move(placed));
     }

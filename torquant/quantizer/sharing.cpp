@@ -83,19 +83,9 @@ class Resolver {
       join(i, target->second);
     }
     root_spec_.assign(places_.size(), nullptr);
-    std::vector<const Place*> first(places_.size(), nullptr);
+    // A place has one spec, so following references ends at one that is none, or in a ring: no group has two.
     for (size_t i = 0; i < places_.size(); ++i) {
-      if (std::holds_alternative<SharedQuantizationSpec>(*places_[i].spec)) continue;
-      const size_t group = find(i);
-      if (root_spec_[group] == nullptr) {
-        root_spec_[group] = places_[i].spec;
-        first[group] = &places_[i];
-      } else if (!compatible(*root_spec_[group], *places_[i].spec)) {
-        throw Error({.where = to_string(places_[i].where),
-                     .what = fmt::format("asks for {}, but shares an observer with {}, which asks for {}",
-                                         to_string(*places_[i].spec), to_string(first[group]->where),
-                                         to_string(*root_spec_[group]))});
-      }
+      if (!std::holds_alternative<SharedQuantizationSpec>(*places_[i].spec)) root_spec_[find(i)] = places_[i].spec;
     }
     for (size_t i = 0; i < places_.size(); ++i) {
       if (root_spec_[find(i)] != nullptr) continue;

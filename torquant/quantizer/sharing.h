@@ -22,8 +22,7 @@ struct SharingGroups {
 //
 // Two places are in one group when one names the other in a SharedQuantizationSpec; or, where the consumer allows
 // implicit sharing, when they hold the same value and their groups' specs agree in everything but the observer.
-// Throws Error, naming both places, when a group holds specs that disagree, a reference leads to a place without a
-// spec, or references form a ring.
+// Throws Error, naming the places, when a reference leads to a place without a spec, or references form a ring.
 SharingGroups resolve_sharing(const Graph& graph, const Annotations& annotations);
 
 }  // namespace torquant

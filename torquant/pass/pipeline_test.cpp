@@ -1,0 +1,49 @@
+#include "torquant/pass/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/test_program.h"
+
+namespace torquant {
+namespace {
+
+// Each step needs the one before: relu_ must be a plain relu for the batch norm in front of it to have one reader, and
+// a dead reader of the convolution would keep the batch norm from folding.
+TEST(Pipeline, FoldsBehindCanonicalOperatorsWithoutDeadReaders) {
+  TestProgram net;
+  Value* y = net.conv2d(net.input("x", {1, 3, 8, 8}), "conv", 4);
+  net.op("aten.neg.default", {{"self", y}});  // nobody reads it
+  Value* z = net.op("aten.native_batch_norm.default",
+                    {{"input", y},
+                     {"weight", net.positive("bn.weight", {4})},
+                     {"bias", net.parameter("bn.bias", {4})},
+                     {"running_mean", net.parameter("bn.mean", {4})},
+                     {"running_var", net.positive("bn.var", {4})},
+                     {"training", false},
+                     {"momentum", 0.1},
+                     {"eps", 1e-5}},
+                    "bn", "T", 3);
+  Program program = net.returns({net.op("aten.relu_.default", {{"self", z}})});
+
+  const PassResult result = run_before_annotation(program);
+
+  EXPECT_TRUE(result.changed);
+  EXPECT_TRUE(result.refusals.empty());
+  ASSERT_EQ(program.graph().size(), 2u);
+  EXPECT_NE(only_node(program, "aten.conv2d.default"), nullptr);
+  EXPECT_NE(only_node(program, "aten.relu.default"), nullptr);
+  EXPECT_EQ(program.state().size(), 2u) << "the statistics are gone";
+  EXPECT_FALSE(run_before_annotation(program).changed);
+}
+
+TEST(Pipeline, ReportsWhatItRefused) {
+  TestProgram net;
+  Value* y = net.conv2d(net.input("x", {2, 3, 8, 8}), "conv", 4);
+  Program program = net.returns({net.batch_norm(y, "bn", /*training=*/true)});
+  const PassResult result = run_before_annotation(program);
+  ASSERT_EQ(result.refusals.size(), 1u);
+  EXPECT_EQ(result.refusals[0].node, "bn (%batch_norm, aten.batch_norm.default)");
+}
+
+}  // namespace
+}  // namespace torquant

@@ -1,0 +1,129 @@
+#include "torquant/pt2e/insert_qdq.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/error_text.h"
+#include "tests/support/test_program.h"
+#include "tests/support/test_quantizer.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
+#include "torquant/pt2e/convert.h"
+#include "torquant/quantizer/xnnpack_quantizer.h"
+
+namespace torquant {
+namespace {
+
+// exp on an input that is observed with `spec`, calibrated on the example.
+Program converted(TestProgram& net, const QuantizationSpec& spec, at::ScalarType dtype = at::kFloat) {
+  Program program = net.returns({net.op("aten.exp.default", {{"self", net.input("x", {2, 8}, dtype)}})});
+  TestQuantizer quantizer([&](const Program& p, Annotations& annotations) {
+    const Node& exp = *p.graph().begin();
+    annotations.annotate(&exp).set_input(exp.input("self"), spec);
+  });
+  PreparedProgram prepared = prepare_pt2e(std::move(program), quantizer);
+  prepared.forward(net.examples());
+  return convert_pt2e(std::move(prepared)).program;
+}
+
+TEST(InsertQdq, PerTensorQParamsAreNumbers) {
+  TestProgram net;
+  const Program program =
+      converted(net, {{.dtype = DType::kInt8, .quant_range = QuantRange{-128, 127}}, {MinMaxSpec{}}});
+  const Node* q = only_node(program, ops::kQuantizePerTensor.name());
+  const Node* dq = only_node(program, ops::kDequantizePerTensor.name());
+  ASSERT_NE(q, nullptr);
+  ASSERT_NE(dq, nullptr);
+  const at::Tensor x = net.examples()[0];
+  const double expected = (x.max().item<float>() - x.min().item<float>()) / 255.0;
+  EXPECT_NEAR(double_arg(*q, "scale"), expected, 1e-6 * expected);
+  EXPECT_EQ(double_arg(*q, "scale"), double_arg(*dq, "scale"));
+  EXPECT_EQ(q->output()->tensor().dtype, at::kChar);
+  EXPECT_EQ(dq->output()->tensor().dtype, at::kFloat);
+  EXPECT_EQ(dq->find_arg("out_dtype"), nullptr);
+}
+
+TEST(InsertQdq, PerChannelQParamsAreBuffers) {
+  TestProgram net;
+  const Program program = converted(
+      net, {{.dtype = DType::kInt8, .qscheme = QScheme::kPerChannelSymmetric, .ch_axis = 1}, {PerChannelMinMaxSpec{}}});
+  const Node* q = only_node(program, ops::kQuantizePerChannel.name());
+  ASSERT_NE(q, nullptr);
+  EXPECT_EQ(int_arg(*q, "axis"), 1);
+  EXPECT_EQ(program.find_state("x_scale")->numel(), 8);
+  EXPECT_EQ(program.find_state("x_zero_point")->numel(), 8);
+  EXPECT_EQ(outputs_of(program, net.examples()).size(), 1u);
+}
+
+TEST(InsertQdq, HalfPrecisionComesBackInItsOwnType) {
+  for (const at::ScalarType dtype : {at::kHalf, at::kBFloat16}) {
+    TestProgram net;
+    const Program program = converted(net, {{.dtype = DType::kInt8}, {MinMaxSpec{}}}, dtype);
+    const Node* dq = only_node(program, ops::kDequantizePerTensor.name());
+    ASSERT_NE(dq, nullptr);
+    EXPECT_EQ(std::get<at::ScalarType>(*dq->find_arg("out_dtype")), dtype);
+    EXPECT_EQ(dq->output()->tensor().dtype, dtype);
+    EXPECT_EQ(outputs_of(program, net.examples())[0].scalar_type(), dtype);
+  }
+}
+
+TEST(InsertQdq, HalfPrecisionWeightsHaveFloatQParams) {
+  TestProgram net;
+  Value* weight = net.parameter("fc.weight", {4, 8}, at::kBFloat16);
+  Value* y = net.op("aten.linear.default", {{"input", net.input("x", {2, 8}, at::kBFloat16)}, {"weight", weight}});
+  XNNPACKQuantizer quantizer;
+  quantizer.set_global(get_symmetric_quantization_config({.is_per_channel = true}));
+  PreparedProgram prepared = prepare_pt2e(net.returns({y}), quantizer);
+  prepared.forward(net.examples());
+  const Program program = convert_pt2e(std::move(prepared)).program;
+  EXPECT_EQ(program.find_state("fc.weight_scale")->scalar_type(), at::kFloat);
+  EXPECT_EQ(program.find_state("fc.weight")->scalar_type(), at::kChar);
+  EXPECT_EQ(outputs_of(program, net.examples())[0].scalar_type(), at::kBFloat16);
+}
+
+TEST(InsertQdq, ADynamicPlaceChoosesItsQParamsAtRunTime) {
+  for (const QScheme qscheme : {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric}) {
+    TestProgram net;
+    const Program program = converted(
+        net, {{.dtype = DType::kInt8, .quant_range = QuantRange{-128, 127}, .qscheme = qscheme, .is_dynamic = true},
+              {.type = PlaceholderSpec{}, .eps = 0x1p-12f}});
+    const bool symmetric = qscheme == QScheme::kPerTensorSymmetric;
+    const Node* chooser = only_node(program, (symmetric ? ops::kChooseQParamsSymmetric : ops::kChooseQParams).name());
+    const Node* q = only_node(program, ops::kQuantizePerTensorDynamic.name());
+    const Node* dq = only_node(program, ops::kDequantizePerTensorDynamic.name());
+    ASSERT_NE(chooser, nullptr);
+    ASSERT_NE(q, nullptr);
+    ASSERT_NE(dq, nullptr);
+    EXPECT_EQ(double_arg(*chooser, "eps"), 0x1p-12);
+    EXPECT_EQ(q->input("scale"), chooser->values()[0]);
+    EXPECT_EQ(dq->input("zero_point"), chooser->values()[1]);
+    // One step of the grid: the range over 255, or twice the larger end over 255.
+    const at::Tensor x = net.examples()[0];
+    const double step = 2 * x.abs().max().item<double>() / 255;
+    const at::Tensor error = outputs_of(program, {x})[0].log() - x;
+    EXPECT_LE(error.abs().max().item<double>(), step) << symmetric;
+  }
+}
+
+TEST(InsertQdq, ADerivedBiasIsIntegersOnItsOwnGrid) {
+  TestProgram net;
+  Program float_program = net.returns({net.linear(net.input("x", {2, 8}), "fc", 4)});
+  TestQuantizer quantizer([](const Program& p, Annotations& annotations) {
+    const Node& fc = *p.graph().begin();
+    QuantizationAnnotation& annotation = annotations.annotate(&fc);
+    const QuantizationSpec int8{{.dtype = DType::kInt8}, {MinMaxSpec{}}};
+    annotation.set_input(fc.input("input"), int8);
+    annotation.set_input(fc.input("weight"), int8);
+    annotation.set_input(
+        fc.input("bias"),
+        DerivedQuantizationSpec{
+            {{fc.input("input"), &fc}, {fc.input("weight"), &fc}}, derive_bias_qparams, {.dtype = DType::kInt32}});
+  });
+  PreparedProgram prepared = prepare_pt2e(std::move(float_program), quantizer);
+  prepared.forward(net.examples());
+  const Program program = convert_pt2e(std::move(prepared)).program;
+  EXPECT_EQ(program.find_state("fc.bias")->scalar_type(), at::kInt);
+  EXPECT_EQ(count_nodes(program, ops::kDequantizePerTensor.name()), 3u);
+}
+
+}  // namespace
+}  // namespace torquant
