@@ -156,13 +156,9 @@ QuantRange checked_quant_range(const char* where, DType dtype, std::optional<int
   return range;
 }
 
-void block_min_max(const char* where, const ConstArray& input, const BlockLayout& layout, const Array& min,
-                   const Array& max) {
+void block_min_max(const ConstArray& input, const BlockLayout& layout, const Array& min, const Array& max) {
   assert(input.size == layout.num_elements());
   assert(min.size == layout.num_blocks() && max.size == layout.num_blocks());
-  if (layout.num_elements() == 0 && layout.num_blocks() > 0) {
-    throw Error({.where = where, .what = "the tensor has no elements", .allowed = "blocks with at least one element"});
-  }
   if (input.dtype == DType::kFloat64) return block_min_max_in<double>(input, layout, min, max);
   block_min_max_in<float>(input, layout, min, max);
 }

@@ -54,8 +54,7 @@ QuantRange checked_quant_range(const char* where, DType dtype, std::optional<int
                                std::optional<int64_t> quant_max);
 
 // Smallest and largest element of each block (Q4); NaN if the block holds a NaN. `min`, `max`: [layout.num_blocks()],
-// of a dtype that holds the input's. An empty block is an Error.
-void block_min_max(const char* where, const ConstArray& input, const BlockLayout& layout, const Array& min,
-                   const Array& max);
+// of a dtype that holds the input's.
+void block_min_max(const ConstArray& input, const BlockLayout& layout, const Array& min, const Array& max);
 
 }  // namespace torquant

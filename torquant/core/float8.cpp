@@ -32,12 +32,12 @@ void map_elements(const BlockLayout& layout, const ConstArray& from, const Const
 
 }  // namespace
 
-void choose_scale_float8(const char* where, const ChooseScaleFloat8Args& args, const BlockLayout& layout,
-                         const ConstArray& input, const Array& scale) {
+void choose_scale_float8(const ChooseScaleFloat8Args& args, const BlockLayout& layout, const ConstArray& input,
+                         const Array& scale) {
   const DType compute = input.dtype;
   std::vector<float> low(layout.num_blocks());
   std::vector<float> high(layout.num_blocks());
-  block_min_max(where, input, layout, std::span(low), std::span(high));
+  block_min_max(input, layout, std::span(low), std::span(high));
   for (int64_t i = 0; i < layout.num_blocks(); ++i) {
     // max |x| of a block is the larger of its ends; NaN in a block is in both.
     float absmax = std::isnan(low[i]) ? low[i] : std::max(-low[i], high[i]);

@@ -18,8 +18,8 @@ struct ChooseScaleFloat8Args {
 };
 
 // scale: float32, [layout.num_blocks()]. There is no floor: a block of zeros has scale 0, its codes are NaN.
-void choose_scale_float8(const char* where, const ChooseScaleFloat8Args& args, const BlockLayout& layout,
-                         const ConstArray& input, const Array& scale);
+void choose_scale_float8(const ChooseScaleFloat8Args& args, const BlockLayout& layout, const ConstArray& input,
+                         const Array& scale);
 
 // codes of a float8 dtype; scale: float32.
 void quantize_float8(const BlockLayout& layout, const ConstArray& input, const ConstArray& scale, const Array& codes);

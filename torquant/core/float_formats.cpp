@@ -15,7 +15,7 @@ struct Format {
   int mantissa_bits;
   int bias;
   uint8_t max_code;       // the largest finite magnitude
-  uint8_t overflow_code;  // of magnitudes that round beyond it: infinity, or NaN
+  uint8_t overflow_code;  // of magnitudes that round beyond it, infinity too
   uint8_t nan_code;
   bool has_negative_zero;  // the "fnuz" formats use its code as their only NaN
 };
@@ -23,7 +23,7 @@ struct Format {
 Format format_of(DType dtype) {
   switch (dtype) {
     case DType::kFloat8E4M3FN:
-      return {3, 7, 0x7e, 0x7f, 0x7f, true};
+      return {3, 7, 0x7e, 0x7e, 0x7f, true};
     case DType::kFloat8E4M3FNUZ:
       return {3, 8, 0x7f, 0x80, 0x80, false};
     case DType::kFloat8E5M2:

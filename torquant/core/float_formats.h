@@ -42,7 +42,7 @@ inline uint16_t float16_from_float(float value) {
 }
 
 // Eight-bit floats: float8_e4m3fn, float8_e4m3fnuz, float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu. A value beyond the
-// largest gives what PyTorch's cast gives: infinity where the format has one, else NaN. Callers clamp first.
+// largest gives what PyTorch 2.13 casts it to: the largest (e4m3fn), infinity (e5m2) or NaN (the others).
 float float8_to_float(uint8_t bits, DType format);
 uint8_t float8_from_float(float value, DType format);
 float float8_max(DType format);  // 448 for float8_e4m3fn

@@ -42,11 +42,10 @@ void map_elements(const BlockLayout& layout, std::span<const float> from, const 
 
 }  // namespace
 
-void choose_qparams_gguf(const char* where, const BlockLayout& layout, std::span<const float> input,
-                         const GgufQParams& qparams) {
+void choose_qparams_gguf(const BlockLayout& layout, std::span<const float> input, const GgufQParams& qparams) {
   std::span<float> min = qparams.block_min;
   std::span<float> max = qparams.block_scale;
-  block_min_max(where, input, layout, min, max);
+  block_min_max(input, layout, min, max);
   for (size_t i = 0; i < min.size(); ++i) qparams.block_scale[i] = (max[i] - min[i]) / kLargestCode;
   quantize_qparams(blocks_per_super_block(layout), qparams.block_scale, qparams.scale_scale);
   quantize_qparams(blocks_per_super_block(layout), qparams.block_min, qparams.min_scale);

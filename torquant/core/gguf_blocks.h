@@ -27,8 +27,7 @@ struct ConstGgufQParams {
 };
 
 // Blocks of `layout` lie along the last axis; kGgufSuperBlock elements of a row make a super-block.
-void choose_qparams_gguf(const char* where, const BlockLayout& layout, std::span<const float> input,
-                         const GgufQParams& qparams);
+void choose_qparams_gguf(const BlockLayout& layout, std::span<const float> input, const GgufQParams& qparams);
 void quantize_gguf(const BlockLayout& layout, std::span<const float> input, const ConstGgufQParams& qparams,
                    std::span<float> codes);
 void dequantize_gguf(const BlockLayout& layout, std::span<const float> codes, const ConstGgufQParams& qparams,

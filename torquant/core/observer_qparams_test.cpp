@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -33,15 +34,6 @@ ObserverQParamsRule rule(DType dtype, QScheme qscheme, std::optional<QuantRange>
           .range = observer_quant_range(dtype, custom, false),
           .custom_range = custom.has_value(),
           .eps = 0x1p-12f};
-}
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // The expected bits are what torchao 0.18's observers returned for these arguments (eps 2^-12).
@@ -106,14 +98,14 @@ TEST(ObserverQParams, RangesOfCodes) {
 }
 
 TEST(ObserverQParams, RefusesRangesOfCodesOutsideTheDtype) {
-  EXPECT_EQ(message_of([] { observer_quant_range(DType::kInt8, {{-129, 127}}, false); }),
+  EXPECT_EQ(error_text([] { observer_quant_range(DType::kInt8, {{-129, 127}}, false); }),
             "observer: quantization range -129 to 127 of int8\n"
             "  allowed here: a range within -128 to 127 that contains 0");
   EXPECT_THROW(observer_quant_range(DType::kUInt8, {{0, 256}}, false), Error);
   EXPECT_THROW(observer_quant_range(DType::kInt8, {{1, 127}}, false), Error);
   EXPECT_THROW(observer_quant_range(DType::kInt8, {{-128, -1}}, false), Error);
   EXPECT_THROW(observer_quant_range(DType::kInt8, {{0, 0}}, false), Error);
-  EXPECT_EQ(message_of([] { observer_quant_range(DType::kFloat16, {}, false); }),
+  EXPECT_EQ(error_text([] { observer_quant_range(DType::kFloat16, {}, false); }),
             "observer: dtype float16 has no integer codes\n"
             "  allowed here: int1 to int8, uint1 to uint8, int16, uint16, int32");
 }
@@ -122,7 +114,7 @@ TEST(ObserverQParams, RefusesWhatIsNoRange) {
   const auto int8 = rule(DType::kInt8, QScheme::kPerTensorAffine, {});
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const float inf = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(message_of([&] { choose(nan, 1.0f, int8); }),
+  EXPECT_EQ(error_text([&] { choose(nan, 1.0f, int8); }),
             "observer_qparams: channel 0 was observed from nan to 1, which is no range\n"
             "  allowed here: min <= max\n"
             "  to go on: observe at least one finite value of each channel");
@@ -134,7 +126,7 @@ TEST(ObserverQParams, RefusesWhatIsNoRange) {
 TEST(ObserverQParams, RefusesAnEpsThatIsNotPositive) {
   auto int8 = rule(DType::kInt8, QScheme::kPerTensorAffine, {});
   int8.eps = 0.0f;
-  EXPECT_EQ(message_of([&] { choose(-1.0f, 1.0f, int8); }), "observer_qparams: eps 0\n  allowed here: above 0");
+  EXPECT_EQ(error_text([&] { choose(-1.0f, 1.0f, int8); }), "observer_qparams: eps 0\n  allowed here: above 0");
   int8.eps = std::numeric_limits<float>::quiet_NaN();
   EXPECT_THROW(choose(-1.0f, 1.0f, int8), Error);
 }

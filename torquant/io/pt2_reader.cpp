@@ -9,6 +9,7 @@
 
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/pt2_schema.h"
 #include "torquant/io/zip_archive.h"
@@ -290,6 +291,11 @@ void check_state(const Program& program) {
 
 void check_operators(const Graph& graph) {
   for (const Node& node : graph) {
+    if (node.op() == ops::kObserve) {
+      throw Error({.where = "",
+                   .what = "is a prepared program: it holds observers and is not converted yet",
+                   .hint = "load it with load_prepared, or go on with `torquant quantize --resume`"});
+    }
     if (node.op().is_dispatcher_op() && find_operator(node.op()) == nullptr) {
       throw Error({.where = node.describe(),
                    .what = fmt::format("operator {} is not known to this process", node.op().name()),

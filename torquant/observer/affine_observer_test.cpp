@@ -11,6 +11,7 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -18,15 +19,6 @@ namespace {
 
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
 const float kNan = std::numeric_limits<float>::quiet_NaN();
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(AffineQuantizedMinMaxObserver, KeepsARangeForEachBlock) {
   AffineQuantizedMinMaxObserver observer({.mapping_type = MappingType::kSymmetric, .granularity = PerGroup{2}}, kInt8);
@@ -71,7 +63,7 @@ TEST(AffineQuantizedMinMaxObserver, NonFiniteValuesAreCountedAndLeftOut) {
   AffineQuantizedMinMaxObserver observer({.granularity = PerAxis{0}}, kInt8);
   observer.observe(at::tensor({1.0f, kNan, kNan, kNan}).reshape({2, 2}));
   EXPECT_EQ(observer.nonfinite_count(), 3);
-  EXPECT_EQ(message_of([&] { observer.calculate_qparams(); }),
+  EXPECT_EQ(error_text([&] { observer.calculate_qparams(); }),
             "AffineQuantizedMinMaxObserver: no scale and zero point: block 1 holds no finite value");
   observer.observe(at::tensor({0.0f, 0.0f, -1.0f, 2.0f}).reshape({2, 2}));
   EXPECT_FLOAT_EQ(observer.calculate_qparams().scale[0].item<float>(), 1.0f / 255);
@@ -80,18 +72,18 @@ TEST(AffineQuantizedMinMaxObserver, NonFiniteValuesAreCountedAndLeftOut) {
 
 TEST(AffineQuantizedMinMaxObserver, RefusesWhatDoesNotFit) {
   AffineQuantizedMinMaxObserver observer({.granularity = PerToken{}}, kInt8);
-  EXPECT_EQ(message_of([&] { observer.calculate_qparams(); }),
+  EXPECT_EQ(error_text([&] { observer.calculate_qparams(); }),
             "AffineQuantizedMinMaxObserver: no scale and zero point: it observed nothing; calibrate with at least one "
             "batch that reaches it");
   observer.observe(at::empty({0, 4}));
   EXPECT_FALSE(observer.observed());
   observer.observe(at::randn({3, 4}));
-  EXPECT_EQ(message_of([&] { observer.observe(at::randn({2, 4})); }),
+  EXPECT_EQ(error_text([&] { observer.observe(at::randn({2, 4})); }),
             "AffineQuantizedMinMaxObserver: PerToken() gives blocks of shape [2]\n"
             "  allowed here: [3], as in the first batch");
   EXPECT_THROW(AffineQuantizedMinMaxObserver({.granularity = PerGroup{3}}, kInt8).observe(at::randn({2, 4})), Error);
   EXPECT_THROW(AffineQuantizedMinMaxObserver({}, {.dtype = DType::kUInt8, .quant_range = {{-1, 255}}}), Error);
-  EXPECT_EQ(message_of([] { AffineQuantizedMinMaxObserver({.eps = -1.0}, kInt8); }),
+  EXPECT_EQ(error_text([] { AffineQuantizedMinMaxObserver({.eps = -1.0}, kInt8); }),
             "AffineQuantizedMinMaxObserver: eps -1\n  allowed here: above 0");
 }
 
@@ -150,7 +142,7 @@ TEST(AffineQuantizedFixedQParamObserver, GivesWhatItWasGiven) {
   AffineQuantizedFixedQParamObserver other({}, kInt8);
   other.load_state(observer.state());
   EXPECT_EQ(other.to_string(), observer.to_string());
-  EXPECT_EQ(message_of([&] { observer.set_qparams(at::tensor({0.5f, 0.0f})); }),
+  EXPECT_EQ(error_text([&] { observer.set_qparams(at::tensor({0.5f, 0.0f})); }),
             "AffineQuantizedFixedQParamObserver: a scale is not above 0\n  allowed here: finite scales above 0");
   EXPECT_THROW(observer.set_qparams(at::tensor({kNan})), Error);
 }

@@ -10,10 +10,12 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/fused_moving_avg_obs_fake_quant.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -22,15 +24,6 @@ namespace {
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
 const ObserverOptions kPerChannel = {
     .quant_range = {{-128, 127}}, .qscheme = QScheme::kPerChannelSymmetric, .ch_axis = 1};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::shared_ptr<FakeQuantize> make(ObserverType type, FakeQuantizeType kind, const ObserverOptions& options) {
   return std::dynamic_pointer_cast<FakeQuantize>(
@@ -47,6 +40,19 @@ TEST(FakeQuantize, RoundsToTheGridAndPassesGradientsInside) {
   EXPECT_TRUE(at::equal(y, at::tensor({1.0f / 128, -1.0f, 127.0f / 128})));
   const auto gradient = torch::autograd::grad({y.sum()}, {x});
   EXPECT_TRUE(at::equal(gradient[0], at::tensor({1.0f, 0.0f, 0.0f})));
+}
+
+TEST(FakeQuantize, KeepsTheDtypeOfItsInput) {
+  const at::Tensor x = at::randn({6, 4});
+  for (const auto dtype : {at::kBFloat16, at::kHalf, at::kDouble}) {
+    const auto per_tensor = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
+    const at::Tensor y = per_tensor->observe(x.to(dtype));
+    EXPECT_EQ(y.scalar_type(), dtype);
+    per_tensor->disable_observer();
+    EXPECT_TRUE(at::equal(y, per_tensor->observe(x.to(dtype).to(at::kFloat)).to(dtype)));
+    EXPECT_EQ(make(PerChannelMinMaxSpec{}, FakeQuantizeType::kPlain, kPerChannel)->observe(x.to(dtype)).scalar_type(),
+              dtype);
+  }
 }
 
 TEST(FakeQuantize, ItsSwitchesWork) {
@@ -82,7 +88,7 @@ TEST(FakeQuantize, HasNoGridBeforeItSawAFiniteValue) {
   const auto fake_quantize = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
   EXPECT_EQ(fake_quantize->observe(at::empty({0})).numel(), 0);
   const at::Tensor nan = at::full({2}, std::numeric_limits<float>::quiet_NaN());
-  EXPECT_EQ(message_of([&] { fake_quantize->observe(nan); }),
+  EXPECT_EQ(error_text([&] { fake_quantize->observe(nan); }),
             "FakeQuantize: no scale and zero point: it observed no finite value; enable the observer for at least one "
             "batch");
   EXPECT_EQ(fake_quantize->nonfinite_count(), 2);
@@ -111,7 +117,7 @@ TEST(FakeQuantize, MergesWhatItsObserverMerges) {
 }
 
 TEST(FakeQuantize, RefusesObserversWithoutOneGrid) {
-  EXPECT_EQ(message_of([] { make(PlaceholderSpec{}, FakeQuantizeType::kPlain, kInt8); }),
+  EXPECT_EQ(error_text([] { make(PlaceholderSpec{}, FakeQuantizeType::kPlain, kInt8); }),
             "FakeQuantize: the observer is a PlaceholderObserver\n"
             "  allowed here: observers that give one scale per tensor or per channel");
   EXPECT_THROW(make(AffineMinMaxSpec{}, FakeQuantizeType::kPlain, kInt8), Error);
@@ -122,9 +128,32 @@ TEST(FakeQuantize, RefusesAnotherNumberOfChannels) {
   const auto fake_quantize = make(PerChannelMinMaxSpec{}, FakeQuantizeType::kPlain, kPerChannel);
   fake_quantize->observe(at::randn({2, 3}));
   fake_quantize->disable_observer();
-  EXPECT_EQ(message_of([&] { fake_quantize->observe(at::randn({2, 4})); }),
+  EXPECT_EQ(error_text([&] { fake_quantize->observe(at::randn({2, 4})); }),
             "FakeQuantize: 3 scales along axis 1 of a tensor of rank 2\n"
             "  allowed here: one scale for each index of the axis");
+}
+
+// The operator of LibTorch that PyTorch's module calls.
+TEST(FusedMovingAvgObsFakeQuantize, IsLibTorchsOperator) {
+  const at::Tensor on = at::full({1}, 1, at::kLong);
+  for (const QScheme qscheme : {QScheme::kPerTensorAffine, QScheme::kPerTensorSymmetric}) {
+    for (const double size : {1e-7, 1e-3, 1.0, 1e6}) {
+      const auto ours = make(MovingAverageMinMaxSpec{.averaging_constant = 0.3}, FakeQuantizeType::kFused,
+                             {.quant_range = {{-128, 127}}, .qscheme = qscheme});
+      at::Tensor min = at::full({}, std::numeric_limits<float>::infinity());
+      at::Tensor max = -min;
+      at::Tensor scale = at::full({1}, 1.0);
+      at::Tensor zero_point = at::full({1}, 0, at::kInt);
+      for (int batch = 0; batch < 5; ++batch) {
+        const at::Tensor x = (at::randn({100}) + batch) * size;
+        const at::Tensor y = at::fused_moving_avg_obs_fake_quant(x, on, on, min, max, scale, zero_point, 0.3, -128, 127,
+                                                                 -1, false, is_symmetric(qscheme));
+        ASSERT_TRUE(at::equal(ours->observe(x), y)) << size << " " << qscheme_name(qscheme);
+        ASSERT_TRUE(at::equal(ours->scale(), scale));
+        ASSERT_TRUE(at::equal(ours->zero_point(), zero_point));
+      }
+    }
+  }
 }
 
 TEST(FusedMovingAvgObsFakeQuantize, WorksAlongEveryAxis) {
@@ -141,7 +170,7 @@ TEST(FusedMovingAvgObsFakeQuantize, WorksAlongEveryAxis) {
 }
 
 TEST(FusedMovingAvgObsFakeQuantize, TakesMovingAveragesOnly) {
-  EXPECT_EQ(message_of([] { make(MinMaxSpec{}, FakeQuantizeType::kFused, kInt8); }),
+  EXPECT_EQ(error_text([] { make(MinMaxSpec{}, FakeQuantizeType::kFused, kInt8); }),
             "FusedMovingAvgObsFakeQuantize: the observer is a MinMaxObserver\n"
             "  allowed here: MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver");
   auto options = kPerChannel;

@@ -26,6 +26,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -33,15 +34,6 @@ namespace {
 
 const ObserverSpec kSpec = {.eps = 0x1p-12f};
 const ObserverOptions kInt8 = {.quant_range = {{-128, 127}}};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // The definition (docs/semantics.md, O7 to O10), step by step in LibTorch's operators. The golden family checks it
 // against PyTorch on small tensors; this one checks the fast loops against it on large ones.
@@ -230,25 +222,25 @@ TEST(HistogramObserver, StateGoesOnWhereItStopped) {
   EXPECT_TRUE(at::equal(first.histogram(), second.histogram()));
   EXPECT_EQ(first.calculate_qparams().scale.item<float>(), second.calculate_qparams().scale.item<float>());
   HistogramObserver other(65, kSpec, kInt8);
-  EXPECT_EQ(message_of([&] { other.load_state(first.state()); }),
+  EXPECT_EQ(error_text([&] { other.load_state(first.state()); }),
             "HistogramObserver: the saved histogram has 64 bins\n  allowed here: 65");
 }
 
 TEST(HistogramObserver, RefusesWhatItCannotDo) {
-  EXPECT_EQ(message_of([] { HistogramObserver(0, kSpec, kInt8); }),
+  EXPECT_EQ(error_text([] { HistogramObserver(0, kSpec, kInt8); }),
             "HistogramObserver: bins 0\n  allowed here: 1 to 1048576");
   EXPECT_THROW(HistogramObserver(int64_t{1} << 21, kSpec, kInt8), Error);
   EXPECT_THROW(HistogramObserver(64, kSpec, {.is_dynamic = true}), Error);
   HistogramObserver observer(64, kSpec, kInt8);
   EXPECT_EQ(
-      message_of([&] { observer.calculate_qparams(); }),
+      error_text([&] { observer.calculate_qparams(); }),
       "HistogramObserver: no scale and zero point: it observed no finite value; calibrate with at least one batch "
       "that reaches it");
-  EXPECT_EQ(message_of([&] { observer.observe(at::tensor({-1e38f, 1e38f})); }),
+  EXPECT_EQ(error_text([&] { observer.observe(at::tensor({-1e38f, 1e38f})); }),
             "HistogramObserver: observed values from -1e+38 to 1e+38\n  allowed here: a range of up to 5.32e+36");
   EXPECT_FALSE(observer.observed());
   EXPECT_EQ(
-      message_of([&] { observer.merge(observer); }),
+      error_text([&] { observer.merge(observer); }),
       "HistogramObserver: cannot merge: laying one histogram on another's bins depends on the order of the batches\n"
       "  to go on: use a min-max observer, or observe all batches in one place");
 }

@@ -12,6 +12,7 @@
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -23,15 +24,6 @@ const float kInf = std::numeric_limits<float>::infinity();
 const ObserverSpec kSpec = {.eps = 0x1p-12f};
 const ObserverOptions kPerTensor = {.quant_range = {{-128, 127}}};
 const ObserverOptions kPerChannel = {.quant_range = {{-128, 127}}, .qscheme = QScheme::kPerChannelAffine, .ch_axis = 1};
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 bool same_state(const Observer& a, const Observer& b) {
   const auto [left, right] = std::pair(a.state(), b.state());
@@ -126,7 +118,7 @@ TEST(MinMaxObserver, AnyFloatDtypeIsSeenAsFloat32) {
 
 TEST(MinMaxObserver, RefusesWhatItCannotObserve) {
   MinMaxObserver observer(kSpec, kPerTensor);
-  EXPECT_EQ(message_of([&] { observer.observe(at::tensor({1, 2})); }),
+  EXPECT_EQ(error_text([&] { observer.observe(at::tensor({1, 2})); }),
             "MinMaxObserver: observed a Int tensor of layout strided\n"
             "  allowed here: dense tensors of Float, BFloat16, Half or Double");
   EXPECT_THROW(observer.observe(at::Tensor()), Error);
@@ -140,7 +132,7 @@ TEST(MinMaxObserver, HasNoQParamsBeforeItSawAFiniteValue) {
   observer.observe(at::full({2}, kNan));
   EXPECT_FALSE(observer.observed());
   EXPECT_EQ(
-      message_of([&] { observer.calculate_qparams(); }),
+      error_text([&] { observer.calculate_qparams(); }),
       "MinMaxObserver: no scale and zero point: it observed no finite value; calibrate with at least one batch that "
       "reaches it");
 }
@@ -156,7 +148,7 @@ TEST(MovingAverageMinMaxObserver, FollowsTheBatches) {
 
 TEST(MovingAverageMinMaxObserver, CannotMerge) {
   MovingAverageMinMaxObserver observer(0.5, kSpec, kPerTensor);
-  EXPECT_EQ(message_of([&] { observer.merge(observer); }),
+  EXPECT_EQ(error_text([&] { observer.merge(observer); }),
             "MovingAverageMinMaxObserver: cannot merge: a moving average depends on the order of the batches\n"
             "  to go on: use a min-max observer, or observe all batches in one place");
   EXPECT_THROW(MinMaxObserver(kSpec, kPerTensor).merge(observer), Error);
@@ -178,7 +170,7 @@ TEST(PerChannelMinMaxObserver, AChannelWithoutFiniteValuesIsNamed) {
   PerChannelMinMaxObserver observer(kSpec, kPerChannel);
   observer.observe(at::tensor({1.0f, kNan, 2.0f, kInf}).reshape({2, 2}));
   EXPECT_EQ(observer.nonfinite_count(), 2);
-  EXPECT_EQ(message_of([&] { observer.calculate_qparams(); }),
+  EXPECT_EQ(error_text([&] { observer.calculate_qparams(); }),
             "observer_qparams: channel 1 was observed from inf to -inf, which is no range\n"
             "  allowed here: min <= max\n"
             "  to go on: observe at least one finite value of each channel");
@@ -186,10 +178,10 @@ TEST(PerChannelMinMaxObserver, AChannelWithoutFiniteValuesIsNamed) {
 
 TEST(PerChannelMinMaxObserver, RefusesAxesAndChannelsThatDoNotFit) {
   PerChannelMinMaxObserver observer(kSpec, kPerChannel);
-  EXPECT_EQ(message_of([&] { observer.observe(at::tensor({1.0f, 2.0f})); }),
+  EXPECT_EQ(error_text([&] { observer.observe(at::tensor({1.0f, 2.0f})); }),
             "PerChannelMinMaxObserver: ch_axis 1 of a tensor of rank 1\n  allowed here: -1 to 0");
   observer.observe(at::randn({2, 3}));
-  EXPECT_EQ(message_of([&] { observer.observe(at::randn({2, 4})); }),
+  EXPECT_EQ(error_text([&] { observer.observe(at::randn({2, 4})); }),
             "PerChannelMinMaxObserver: observed 4 channels along axis 1\n  allowed here: 3, as in the first batch");
   PerChannelMinMaxObserver other(kSpec, kPerChannel);
   other.observe(at::randn({2, 4}));
@@ -200,7 +192,7 @@ TEST(PerChannelMinMaxObserver, RefusesAxesAndChannelsThatDoNotFit) {
 TEST(PerChannelMinMaxObserver, IsStatic) {
   auto options = kPerChannel;
   options.is_dynamic = true;
-  EXPECT_EQ(message_of([&] { PerChannelMinMaxObserver(kSpec, options); }),
+  EXPECT_EQ(error_text([&] { PerChannelMinMaxObserver(kSpec, options); }),
             "PerChannelMinMaxObserver: is_dynamic\n  allowed here: static quantization");
 }
 

@@ -9,19 +9,11 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
 namespace {
-
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 const ObserverOptions kUInt8 = {.dtype = DType::kUInt8, .quant_range = {{0, 255}}};
 
@@ -39,12 +31,12 @@ TEST(FixedQParamsObserver, RefusesWhatIsNoGrid) {
   const auto make = [](double scale, int64_t zero_point, ObserverOptions options = kUInt8) {
     FixedQParamsObserver({.scale = scale, .zero_point = zero_point}, {}, options);
   };
-  EXPECT_EQ(message_of([&] { make(0, 0); }), "FixedQParamsObserver: scale 0\n  allowed here: finite, above 0");
+  EXPECT_EQ(error_text([&] { make(0, 0); }), "FixedQParamsObserver: scale 0\n  allowed here: finite, above 0");
   EXPECT_THROW(make(-1, 0), Error);
   EXPECT_THROW(make(std::nan(""), 0), Error);
   EXPECT_THROW(make(std::numeric_limits<double>::infinity(), 0), Error);
   EXPECT_THROW(make(1e-60, 0), Error);  // 0 as a float
-  EXPECT_EQ(message_of([&] { make(1, 256); }), "FixedQParamsObserver: zero_point 256\n  allowed here: 0 to 255");
+  EXPECT_EQ(error_text([&] { make(1, 256); }), "FixedQParamsObserver: zero_point 256\n  allowed here: 0 to 255");
   auto options = kUInt8;
   options.qscheme = QScheme::kPerChannelAffine;
   EXPECT_THROW(make(1, 0, options), Error);
@@ -66,7 +58,7 @@ TEST(PassiveObserver, SaysWhyItHasNoQParams) {
   EXPECT_TRUE(observer.observe(x).is_same(x));
   EXPECT_FALSE(observer.observed());
   EXPECT_TRUE(observer.state().empty());
-  EXPECT_EQ(message_of([&] { observer.calculate_qparams(); }),
+  EXPECT_EQ(error_text([&] { observer.calculate_qparams(); }),
             "PlaceholderObserver: no scale and zero point: they are chosen when the program runs");
 }
 

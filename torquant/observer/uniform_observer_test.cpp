@@ -7,36 +7,28 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
+#include "tests/support/error_text.h"
 #include "torquant/core/error.h"
 #include "torquant/observer/min_max_observer.h"
 
 namespace torquant {
 namespace {
 
-std::string message_of(const auto& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(UniformObserver, RefusesTheOtherKindOfScheme) {
-  EXPECT_EQ(message_of([] { MinMaxObserver({}, {.qscheme = QScheme::kPerChannelAffine}); }),
+  EXPECT_EQ(error_text([] { MinMaxObserver({}, {.qscheme = QScheme::kPerChannelAffine}); }),
             "MinMaxObserver: qscheme per_channel_affine\n  allowed here: per_tensor_affine, per_tensor_symmetric");
-  EXPECT_EQ(message_of([] { PerChannelMinMaxObserver({}, {.qscheme = QScheme::kPerTensorSymmetric}); }),
+  EXPECT_EQ(error_text([] { PerChannelMinMaxObserver({}, {.qscheme = QScheme::kPerTensorSymmetric}); }),
             "PerChannelMinMaxObserver: qscheme per_tensor_symmetric\n"
             "  allowed here: per_channel_affine, per_channel_symmetric, per_channel_affine_float_qparams");
 }
 
 TEST(UniformObserver, RefusesSettingsThatCannotWork) {
-  EXPECT_EQ(message_of([] { MinMaxObserver({.eps = 0}, {}); }), "MinMaxObserver: eps 0\n  allowed here: above 0");
+  EXPECT_EQ(error_text([] { MinMaxObserver({.eps = 0}, {}); }), "MinMaxObserver: eps 0\n  allowed here: above 0");
   EXPECT_THROW(MinMaxObserver({.eps = -1}, {}), Error);
   EXPECT_THROW(MinMaxObserver({.eps = std::nanf("")}, {}), Error);
   EXPECT_THROW(MinMaxObserver({}, {.dtype = DType::kFloat16}), Error);
   EXPECT_THROW(MinMaxObserver({}, {.dtype = DType::kInt8, .quant_range = {{0, 255}}}), Error);
-  EXPECT_EQ(message_of([] {
+  EXPECT_EQ(error_text([] {
               MinMaxObserver({.reduce_range = true}, {.dtype = DType::kUInt8, .qscheme = QScheme::kPerTensorSymmetric});
             }),
             "MinMaxObserver: reduce_range with symmetric uint8: its zero point 128 is outside the codes 0 to 127\n"
@@ -47,10 +39,10 @@ TEST(UniformObserver, RefusesAStateThatIsNotItsOwn) {
   MinMaxObserver observer({}, {});
   auto state = observer.state();
   state.erase("max_val");
-  EXPECT_EQ(message_of([&] { observer.load_state(state); }),
+  EXPECT_EQ(error_text([&] { observer.load_state(state); }),
             "MinMaxObserver: the saved state has no max_val; it has: eps, min_val");
   state["max_val"] = at::tensor({1.0f, 2.0f});
-  EXPECT_EQ(message_of([&] { observer.load_state(state); }),
+  EXPECT_EQ(error_text([&] { observer.load_state(state); }),
             "MinMaxObserver: the saved min_val has rank 0 and 1 elements, max_val rank 1 and 2\n"
             "  allowed here: equal sizes of rank 0");
 }

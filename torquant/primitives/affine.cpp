@@ -142,7 +142,7 @@ ScaleAndZeroPoint choose_qparams_affine(const at::Tensor& input, at::IntArrayRef
   const auto options_of = dense.options();
   const at::Tensor min = at::empty({layout.num_blocks()}, options_of);
   const at::Tensor max = at::empty({layout.num_blocks()}, options_of);
-  block_min_max(kName, const_array_of(dense), layout, array_of(min), array_of(max));
+  block_min_max(const_array_of(dense), layout, array_of(min), array_of(max));
   const std::vector<int64_t> shape = options.keepdim ? layout.blocks_per_axis() : layout.reduced_shape();
   return choose(kName, const_array_of(min), const_array_of(max), shape, input.scalar_type(), options);
 }
@@ -167,11 +167,15 @@ ScaleAndZeroPoint choose_qparams_affine_with_min_max(const at::Tensor& min, cons
 
 at::Tensor quantize_affine(const at::Tensor& input, at::IntArrayRef block_size, const ScaleAndZeroPoint& qparams,
                            const CodeOptions& options) {
-  constexpr const char* kName = "quantize_affine";
-  check_floating(kName, "input", input);
-  const QuantRange range = checked_quant_range(kName, options.dtype, options.quant_min, options.quant_max);
-  const ElementwiseView view(kName, input.detach(), block_size);
-  const BlockTensors blocks = block_tensors(kName, view, qparams, options.rule);
+  return quantize_blocks("quantize_affine", input, block_size, qparams, options);
+}
+
+at::Tensor quantize_blocks(const char* where, const at::Tensor& input, at::IntArrayRef block_size,
+                           const ScaleAndZeroPoint& qparams, const CodeOptions& options) {
+  check_floating(where, "input", input);
+  const QuantRange range = checked_quant_range(where, options.dtype, options.quant_min, options.quant_max);
+  const ElementwiseView view(where, input.detach(), block_size);
+  const BlockTensors blocks = block_tensors(where, view, qparams, options.rule);
   const at::Tensor codes = view.empty_output(storage_scalar_type_of(options.dtype));
   quantize({options.rule, range}, view.layout(), view.input(), blocks.arrays(), view.in_memory_order(codes));
   return codes;

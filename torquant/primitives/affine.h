@@ -51,6 +51,10 @@ struct CodeOptions {
 at::Tensor quantize_affine(const at::Tensor& input, at::IntArrayRef block_size, const ScaleAndZeroPoint& qparams,
                            const CodeOptions& options);
 
+// The same under another name: `where` begins its messages.
+at::Tensor quantize_blocks(const char* where, const at::Tensor& input, at::IntArrayRef block_size,
+                           const ScaleAndZeroPoint& qparams, const CodeOptions& options);
+
 // Here an undefined zero_point with the rule kAfterRounding means 0.
 at::Tensor dequantize_affine(const at::Tensor& codes, at::IntArrayRef block_size, const ScaleAndZeroPoint& qparams,
                              const CodeOptions& options, c10::ScalarType output_dtype = c10::ScalarType::Float);

@@ -1,6 +1,7 @@
 #include "torquant/primitives/decomposed.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -78,14 +79,33 @@ at::Tensor as_float32(const char* where, const at::Tensor& input) {
   return input.detach().to(at::kFloat);
 }
 
+// Q14 as ATen operations, for autograd to record: PyTorch's operators are differentiable with respect to the scales.
+at::Tensor dequantize_differentiable(const at::Tensor& codes, at::IntArrayRef block_size,
+                                     const ScaleAndZeroPoint& qparams, c10::ScalarType out_dtype) {
+  // Each axis as blocks and elements of a block: [d / b, b], with scales [d / b, 1].
+  std::vector<int64_t> tiled;
+  std::vector<int64_t> grid;
+  for (int64_t i = 0; i < codes.dim(); ++i) {
+    tiled.insert(tiled.end(), {codes.size(i) / block_size[i], block_size[i]});
+    grid.insert(grid.end(), {codes.size(i) / block_size[i], 1});
+  }
+  at::Tensor difference = codes.reshape(tiled);
+  if (qparams.zero_point.defined()) difference = difference - qparams.zero_point.reshape(grid);
+  return (difference * qparams.scale.reshape(grid)).to(out_dtype).reshape(codes.sizes());
+}
+
 // The difference of code and zero point in their common dtype, its product with the scale in that with the scale's:
 // how the per-channel, per-token and per-group operators compute (Q14).
 at::Tensor dequantize_promoted(const char* where, const at::Tensor& codes, at::IntArrayRef block_size,
                                const ScaleAndZeroPoint& qparams, c10::ScalarType out_dtype) {
   const ElementwiseView view(where, codes, block_size);
   check_dtype(where, "scales", qparams.scale, {at::kFloat, at::kHalf, at::kBFloat16, at::kDouble});
-  const at::Tensor scale = view.qparam(where, "scales", qparams.scale.detach());
+  const at::Tensor scale = view.qparam(where, "scales", qparams.scale);
   const bool has_zero_point = qparams.zero_point.defined();
+  const bool trained = qparams.scale.requires_grad() || (has_zero_point && qparams.zero_point.requires_grad());
+  if (trained && at::GradMode::is_enabled()) {
+    return dequantize_differentiable(codes, block_size, qparams, out_dtype);
+  }
   const at::Tensor zero_point = has_zero_point ? view.qparam(where, "zero_points", qparams.zero_point) : at::Tensor();
   const DType codes_dtype = dtype_of(codes.scalar_type());
   DequantizeArgs args;
@@ -112,7 +132,7 @@ ScaleAndZeroPoint choose_by_token(const char* where, const at::Tensor& input, c1
   const at::Tensor dense = input.detach().contiguous();
   const at::Tensor min = at::empty({layout.num_blocks()}, at::kDouble);
   const at::Tensor max = at::empty({layout.num_blocks()}, at::kDouble);
-  block_min_max(where, const_array_of(dense), layout, array_of(min), array_of(max));
+  block_min_max(const_array_of(dense), layout, array_of(min), array_of(max));
   ScaleAndZeroPoint result{at::empty(layout.blocks_per_axis(), scale_dtype),
                            at::empty(layout.blocks_per_axis(), zero_point_dtype)};
   for (int64_t i = 0; i < layout.num_blocks(); ++i) {
@@ -196,7 +216,7 @@ at::Tensor quantize_per_channel(const at::Tensor& input, const ScaleAndZeroPoint
                                 QuantRange range, c10::ScalarType dtype) {
   constexpr const char* kName = "quantize_per_channel";
   const at::Tensor real = as_float32(kName, input);
-  return quantize_affine(real, channel_blocks(kName, real, axis), qparams,
+  return quantize_blocks(kName, real, channel_blocks(kName, real, axis), qparams,
                          {.dtype = dtype_of(dtype), .quant_min = range.min, .quant_max = range.max});
 }
 
@@ -237,7 +257,7 @@ ScaleAndZeroPoint choose_qparams(const at::Tensor& input, QuantRange range, doub
   float min = 0;
   float max = 0;
   const BlockLayout whole(kName, std::array{count}, std::array{count});
-  block_min_max(kName, const_array_of(dense), whole, std::span(&min, 1), std::span(&max, 1));
+  block_min_max(const_array_of(dense), whole, std::span(&min, 1), std::span(&max, 1));
 
   float scale = std::numeric_limits<float>::quiet_NaN();
   int64_t zero_point = 0;
@@ -277,7 +297,7 @@ ScaleAndZeroPoint choose_qparams_per_token_asymmetric(const at::Tensor& input) {
 at::Tensor quantize_per_token(const at::Tensor& input, const ScaleAndZeroPoint& qparams, QuantRange range,
                               c10::ScalarType dtype) {
   constexpr const char* kName = "quantize_per_token";
-  return quantize_affine(input, token_blocks(kName, input), qparams,
+  return quantize_blocks(kName, input, token_blocks(kName, input), qparams,
                          {.rule = ZeroPointRule::kBeforeRounding,
                           .dtype = dtype_of(dtype),
                           .quant_min = range.min,
@@ -296,7 +316,7 @@ at::Tensor quantize_per_channel_group(const at::Tensor& input, const ScaleAndZer
   if (at::isnan(input).any().item<bool>()) {
     throw Error({.where = kName, .what = "the input holds NaN", .allowed = "numbers and infinities"});
   }
-  return quantize_affine(input, block_size, qparams,
+  return quantize_blocks(kName, input, block_size, qparams,
                          {.rule = ZeroPointRule::kBeforeRounding,
                           .dtype = dtype_of(dtype),
                           .quant_min = range.min,

@@ -53,8 +53,7 @@ at::Tensor choose_scale_float8(const at::Tensor& input, at::IntArrayRef block_si
   const BlockLayout layout(kName, input.sizes(), block_size);
   const at::Tensor dense = input.detach().contiguous();
   const at::Tensor scale = at::empty(layout.blocks_per_axis(), at::kFloat);
-  choose_scale_float8(kName,
-                      {.float8 = dtype_of(options.float8_dtype),
+  choose_scale_float8({.float8 = dtype_of(options.float8_dtype),
                        .power_of_two = options.power_of_two,
                        .min_absmax = options.hp_value_lb,
                        .max_absmax = options.hp_value_ub},

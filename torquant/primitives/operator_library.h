@@ -15,7 +15,7 @@ class OperatorLibrary {
   // schema: "quantize_per_tensor.tensor(Tensor input, …) -> Tensor". `kernel` serves every device and, below
   // autograd, every mode; `meta` gives shape and dtype alone.
   template <class Kernel, class Meta>
-  void define(const char* schema, Kernel* kernel, Meta* meta) {
+  void define(const std::string& schema, Kernel* kernel, Meta* meta) {
     if (!define_schema(schema)) return;
     library_.impl(operator_name(schema).c_str(), c10::DispatchKey::CompositeExplicitAutograd, kernel);
     library_.impl(operator_name(schema).c_str(), c10::DispatchKey::Meta, meta);
@@ -23,14 +23,14 @@ class OperatorLibrary {
 
   // `kernel` is differentiable by itself: an autograd function, or made of differentiable operators.
   template <class Kernel>
-  void define_composite(const char* schema, Kernel* kernel) {
+  void define_composite(const std::string& schema, Kernel* kernel) {
     if (!define_schema(schema)) return;
     library_.impl(operator_name(schema).c_str(), c10::DispatchKey::CompositeImplicitAutograd, kernel);
   }
 
  private:
-  static std::string operator_name(const char* schema);  // "quantize_per_tensor.tensor"
-  bool define_schema(const char* schema);                // false: the process has it
+  static std::string operator_name(const std::string& schema);  // "quantize_per_tensor.tensor"
+  bool define_schema(const std::string& schema);                // false: the process has it
 
   std::string name_;
   torch::Library library_;

@@ -176,7 +176,7 @@ GgufTensors choose_qparams_gguf(const at::Tensor& weight, at::IntArrayRef block_
   std::vector<int64_t> block_shape = super_shape;
   block_shape.push_back(blocks);
   GgufTensors result{at::empty(super_shape), at::empty(super_shape), at::empty(block_shape), at::empty(block_shape)};
-  choose_qparams_gguf(kName, layout, const_span_of<float>(dense),
+  choose_qparams_gguf(layout, const_span_of<float>(dense),
                       {span_of<float>(result.super_block_scale_scale), span_of<float>(result.super_block_min_scale),
                        span_of<float>(result.quantized_block_scale), span_of<float>(result.quantized_block_min)});
   return result;

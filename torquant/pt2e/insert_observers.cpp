@@ -13,26 +13,47 @@ namespace torquant {
 namespace {
 
 // A derived spec computes its qparams from other observers; it records nothing itself.
-ObserverPtr make_group_observer(const SharingGroup& group) {
-  const AnyQuantizationSpec& spec = *group.spec;
-  try {
-    if (const auto* own = std::get_if<QuantizationSpec>(&spec)) return make_observer(own->observer, own->options);
-    if (const auto* fixed = std::get_if<FixedQParamsQuantizationSpec>(&spec)) {
-      return make_observer({.type = FixedQParamsSpec{fixed->scale, fixed->zero_point}}, fixed->options);
-    }
-    return make_observer({.type = NoopSpec{}}, *options_of(spec));
-  } catch (const Error& error) {
-    throw error.within(to_string(group.places.front()));
+ObserverSpec observer_spec_of(const AnyQuantizationSpec& spec) {
+  if (const auto* own = std::get_if<QuantizationSpec>(&spec)) return own->observer;
+  if (const auto* fixed = std::get_if<FixedQParamsQuantizationSpec>(&spec)) {
+    return {.type = FixedQParamsSpec{fixed->scale, fixed->zero_point}};
   }
+  return {.type = NoopSpec{}};
+}
+
+// Converting places them as quantize_per_tensor or per_channel, which an affine observer's blocks do not fit.
+void refuse_affine(const ObserverSpec& spec) {
+  const bool affine = std::holds_alternative<AffineMinMaxSpec>(spec.type) ||
+                      std::holds_alternative<AffineMovingAverageMinMaxSpec>(spec.type) ||
+                      std::holds_alternative<AffineMSESpec>(spec.type) ||
+                      std::holds_alternative<AffineFixedQParamSpec>(spec.type) ||
+                      std::holds_alternative<AffinePlaceholderSpec>(spec.type);
+  if (!affine) return;
+  throw Error({.where = "",
+               .what = fmt::format("{} cannot be placed in a graph", to_string(spec)),
+               .allowed = "observers per tensor and per channel"});
+}
+
+using DeriveFunction = TensorQParams (*)(const std::vector<const Observer*>&);
+
+bool is_bias_rule(const DeriveQParams& derive) {
+  const DeriveFunction* function = derive.target<DeriveFunction>();
+  return function != nullptr && *function == derive_bias_qparams;
 }
 
 std::vector<PlacedObserver> make_observers(const SharingGroups& sharing) {
   std::vector<PlacedObserver> observers;
   for (const SharingGroup& group : sharing.groups) {
-    PlacedObserver placed{.observer = make_group_observer(group), .options = *options_of(*group.spec)};
-    if (const auto* own = std::get_if<QuantizationSpec>(group.spec)) placed.eps = own->observer.eps;
+    PlacedObserver placed{.spec = observer_spec_of(*group.spec), .options = *options_of(*group.spec)};
+    try {
+      refuse_affine(placed.spec);
+      placed.observer = make_observer(placed.spec, placed.options);
+    } catch (const Error& error) {
+      throw error.within(to_string(group.places.front()));
+    }
     if (const auto* derived = std::get_if<DerivedQuantizationSpec>(group.spec)) {
       placed.derive_qparams = derived->derive_qparams;
+      placed.derives_bias = is_bias_rule(derived->derive_qparams);
       for (const EdgeOrNode& source : derived->derived_from) {
         const auto found = sharing.group_of.find(source);
         if (found == sharing.group_of.end()) {

@@ -29,7 +29,7 @@ class QdqInserter {
     position_ = observe;
     input_ = observe->input("input");
     options_ = &placed.options;
-    Value* result = placed.options.is_dynamic ? dynamic(placed) : fixed(placed, qparams(placed));
+    Value* result = placed.options.is_dynamic ? dynamic(placed) : fixed(qparams(placed));
     graph_.replace_all_uses(observe->output(), result);
     graph_.erase(observe);
   }
@@ -48,7 +48,7 @@ class QdqInserter {
 
   QuantRange range() const { return options_->quant_range.value_or(quant_range(options_->dtype)); }
 
-  Value* fixed(const PlacedObserver&, const TensorQParams& qparams) {
+  Value* fixed(const TensorQParams& qparams) {
     std::vector<NamedArgument> shared;
     const bool per_channel = is_per_channel(options_->qscheme);
     if (per_channel) {
@@ -71,7 +71,7 @@ class QdqInserter {
                                          {{"input", input_},
                                           {"quant_min", range().min},
                                           {"quant_max", range().max},
-                                          {"eps", static_cast<double>(placed.eps)},
+                                          {"eps", static_cast<double>(placed.spec.eps)},
                                           {"dtype", scalar_type_of(options_->dtype)}});
     Value* scale =
         graph_.add_output(chooser, graph_.unique_name(name + "_scale"), contiguous_meta(at::kDouble, {int64_t{1}}));

@@ -14,11 +14,13 @@ namespace torquant {
 
 // One observer of a prepared program.
 struct PlacedObserver {
-  ObserverPtr observer;
+  ObserverSpec spec;
   ObserverOptions options;
-  float eps = kObserverEps;               // the least scale of a dynamic place
-  std::vector<size_t> derived_from = {};  // of a derived spec: the observers that it computes from
+  ObserverPtr observer = nullptr;
+  // Of a derived spec: the observers that it computes from, and how.
+  std::vector<size_t> derived_from = {};
   DeriveQParams derive_qparams = nullptr;
+  bool derives_bias = false;  // derive_qparams is derive_bias_qparams
 };
 
 // A program with observers at the places that a quantizer annotated: ready to be calibrated and converted.

@@ -86,10 +86,6 @@ void XNNPACKQuantizer::transform_for_annotation(Program& program) { scalars_to_t
 
 void XNNPACKQuantizer::apply(const Program& program, const Rule& rule, const NodeFilter& allowed,
                              Annotations& annotations) const {
-  const bool selects_any = std::any_of(program.graph().begin(), program.graph().end(), rule.selects);
-  if (!selects_any) {
-    throw Error({.where = fmt::format("{}::{}", this->name(), rule.what), .what = "selects no node of the program"});
-  }
   if (!rule.config) {
     for (const Node& node : program.graph()) {
       if (rule.selects(node)) annotations.refuse(&node, fmt::format("left in float by {}", rule.what));
@@ -108,6 +104,10 @@ void XNNPACKQuantizer::apply(const Program& program, const Rule& rule, const Nod
 }
 
 void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations) {
+  const auto check_selects_any = [&](const std::string& what, const NodeFilter& selects) {
+    if (std::any_of(program.graph().begin(), program.graph().end(), selects)) return;
+    throw Error({.where = what, .what = "selects no node of the program"});
+  };
   const NodeFilter user_filter = [&](const Node& node) {
     if (!filter_ || filter_(node)) return true;
     annotations.refuse(&node, "left in float by the filter function");
@@ -116,11 +116,15 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
   std::vector<NodeFilter> named;
   for (const auto& [module, config] : module_names_) {
     named.push_back(inside_module_named(module));
-    apply(program, {fmt::format("set_module_name({})", module), named.back(), config}, user_filter, annotations);
+    const std::string what = fmt::format("set_module_name({})", module);
+    check_selects_any(what, named.back());
+    apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   for (const auto& [type, config] : module_types_) {
     named.push_back(inside_module_of_type(type));
-    apply(program, {fmt::format("set_module_type({})", type), named.back(), config}, user_filter, annotations);
+    const std::string what = fmt::format("set_module_type({})", type);
+    check_selects_any(what, named.back());
+    apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   const NodeFilter elsewhere = [&](const Node& node) {
     const bool has_rule = std::any_of(named.begin(), named.end(), [&](const NodeFilter& in) { return in(node); });
@@ -129,7 +133,9 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
   for (const auto& [name, config] : operator_types_) {
     const OpId op(name);
     const NodeFilter is_op = [op](const Node& node) { return node.op() == op; };
-    apply(program, {fmt::format("set_operator_type({})", name), is_op, config, op}, elsewhere, annotations);
+    const std::string what = fmt::format("set_operator_type({})", name);
+    check_selects_any(what, is_op);
+    apply(program, {what, is_op, config, op}, elsewhere, annotations);
   }
   if (global_) {
     const NodeFilter all = [](const Node&) { return true; };

@@ -1,0 +1,93 @@
+#include <ATen/core/grad_mode.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "torquant/cli/commands.h"
+#include "torquant/core/error.h"
+#include "torquant/graph/interpreter.h"
+#include "torquant/io/pt2.h"
+#include "torquant/io/safetensors.h"
+
+namespace torquant::cli {
+namespace {
+
+// Tensors by the program's input names, else x0, x1, …
+std::vector<c10::IValue> read_inputs(const std::string& path, const Program& program) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  std::vector<c10::IValue> inputs;
+  const std::vector<Value*> expected = program.user_inputs();
+  std::vector<std::string> names;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const std::string numbered = fmt::format("x{}", i);
+    names.push_back(file.contains(expected[i]->name()) ? expected[i]->name() : numbered);
+    if (!file.contains(names[i])) {
+      throw Error(
+          {.where = path,
+           .what = fmt::format("has no tensor for input {} of the program, but {}", i, fmt::join(file.names(), ", ")),
+           .allowed =
+               expected[i]->name() == numbered ? numbered : fmt::format("{} or {}", numbered, expected[i]->name())});
+    }
+    inputs.emplace_back(file.tensor(names[i]));
+  }
+  if (file.names().size() != names.size()) {
+    throw Error({.where = path,
+                 .what = fmt::format("holds {} tensors ({}), the program takes {}", file.names().size(),
+                                     fmt::join(file.names(), ", "), names.size()),
+                 .allowed = fmt::format("{}", fmt::join(names, ", "))});
+  }
+  return inputs;
+}
+
+// y0, y1, … in the order of the outputs; the tensors of a list one after the other.
+std::vector<std::pair<std::string, at::Tensor>> named_outputs(const std::vector<c10::IValue>& outputs) {
+  std::vector<std::pair<std::string, at::Tensor>> named;
+  const auto add = [&](const at::Tensor& tensor) { named.emplace_back(fmt::format("y{}", named.size()), tensor); };
+  for (const c10::IValue& output : outputs) {
+    if (output.isTensor()) {
+      add(output.toTensor());
+    } else if (output.isTensorList()) {
+      for (const at::Tensor& tensor : output.toTensorVector()) add(tensor);
+    } else {
+      throw Error({.where = fmt::format("output {}", named.size()),
+                   .what = fmt::format("is {}, which a safetensors file cannot hold", output.tagKind()),
+                   .allowed = "tensors"});
+    }
+  }
+  return named;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, ExitCode& exit_code) {
+  struct Options {
+    std::string program, input, output;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("run", "Run a program once");
+  command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
+  command->add_option("--input", options->input, "Safetensors with x0, x1, … or the names of the program's inputs")
+      ->required();
+  command->add_option("--output", options->output, "Where y0, y1, … are written (safetensors)")->required();
+  command->callback([options, &exit_code] {
+    const Program program = load_pt2(options->program);
+    std::vector<c10::IValue> inputs = read_inputs(options->input, program);
+    const at::NoGradGuard no_grad;
+    Interpreter interpreter(program);
+    std::vector<c10::IValue> outputs;
+    try {
+      outputs = interpreter.run(std::move(inputs));
+    } catch (const Error& error) {
+      throw error.within(options->program);
+    }
+    save_safetensors(options->output, named_outputs(outputs));
+    exit_code = kDone;
+  });
+}
+
+}  // namespace torquant::cli

@@ -1,0 +1,92 @@
+#include "torquant/pt2e/prepared_io.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/randn.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "torquant/core/error.h"
+#include "torquant/graph/ops.h"
+#include "torquant/io/pt2.h"
+#include "torquant/pt2e/convert.h"
+#include "torquant/quantizer/xnnpack_quantizer.h"
+
+namespace torquant {
+namespace {
+
+namespace fs = std::filesystem;
+
+// linear → relu on [batch, 4].
+Program small_program() {
+  Program program;
+  Graph& graph = program.graph();
+  Value* weight = program.add_parameter("fc.weight", at::randn({3, 4}));
+  Value* x = graph.add_input("x", contiguous_meta(at::kFloat, {int64_t{2}, int64_t{4}}));
+  program.input_specs().push_back({.kind = InputKind::kUser});
+  const ValueMeta meta = contiguous_meta(at::kFloat, {int64_t{2}, int64_t{3}});
+  Node* linear = graph.append(ops::kLinear, "linear", {{"input", x}, {"weight", weight}});
+  Node* relu = graph.append(ops::kRelu, "relu", {{"self", graph.add_output(linear, "linear", meta)}});
+  graph.set_outputs({graph.add_output(relu, "relu", meta)});
+  program.output_specs().push_back({});
+  return program;
+}
+
+class PreparedIo : public testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = fs::temp_directory_path() / ("torquant_prepared_" + std::to_string(getpid()) + ".pt2");
+  }
+  void TearDown() override { fs::remove(path_); }
+
+  static PreparedProgram prepare(Program program) {
+    XNNPACKQuantizer quantizer;
+    quantizer.set_global(get_symmetric_quantization_config());
+    return prepare_pt2e(std::move(program), quantizer);
+  }
+
+  fs::path path_;
+};
+
+TEST_F(PreparedIo, CalibrationGoesOnWhereItStopped) {
+  const std::vector<at::Tensor> first = {at::randn({2, 4})};
+  const std::vector<at::Tensor> second = {at::randn({2, 4}) * 3};
+  Program program = small_program();
+  PreparedProgram whole = prepare(program.clone());
+  whole.forward(first);
+  whole.forward(second);
+
+  PreparedProgram part = prepare(std::move(program));
+  part.forward(first);
+  save_prepared(part, path_);
+  PreparedProgram resumed = load_prepared(path_);
+  resumed.forward(second);
+
+  EXPECT_EQ(resumed.report().quantized_layers(), 1);
+  const Program a = convert_pt2e(std::move(whole)).program;
+  const Program b = convert_pt2e(std::move(resumed)).program;
+  EXPECT_TRUE(at::equal(Interpreter(a).forward(first)[0], Interpreter(b).forward(first)[0]));
+  EXPECT_TRUE(at::equal(Interpreter(a).forward(second)[0], Interpreter(b).forward(second)[0]));
+}
+
+TEST_F(PreparedIo, APreparedFileIsNoProgramAndAProgramIsNoPreparedFile) {
+  save_prepared(prepare(small_program()), path_);
+  try {
+    load_pt2(path_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("is a prepared program"), std::string::npos) << error.what();
+  }
+  save_pt2(small_program(), path_);
+  try {
+    load_prepared(path_);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("holds no prepared program"), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace torquant

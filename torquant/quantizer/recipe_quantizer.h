@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "torquant/quantizer/quantizer.h"
+#include "torquant/recipe/recipe.h"
+
+namespace torquant {
+
+// Annotates what a recipe asks for.
+class RecipeQuantizer : public Quantizer {
+ public:
+  explicit RecipeQuantizer(Recipe recipe) : recipe_(std::move(recipe)) {}
+
+  void transform_for_annotation(Program& program) override;
+  // Throws Error for a rule that selects no node, and for a program that is quantized already.
+  void annotate(const Program& program, Annotations& annotations) override;
+  std::string name() const override { return recipe_.name; }
+
+  // What decided over a node, by its name: the scheme, and the rule that gave it.
+  struct Decision {
+    std::string scheme;
+    std::string source;   // "rule 2 (module head.*)", or "recipe"
+    bool served = false;  // the scheme quantizes operators of this kind: a node left in float is less than asked
+  };
+  // After annotate(). Null for a node that the program did not have then.
+  const Decision* decision(const std::string& node_name) const;
+
+ private:
+  Decision decide(const Node& node) const;
+
+  Recipe recipe_;
+  std::unordered_map<std::string, Decision> decisions_;  // by node name
+};
+
+}  // namespace torquant
