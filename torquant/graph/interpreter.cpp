@@ -479,7 +479,12 @@ std::vector<IValue> Interpreter::run(std::vector<IValue> inputs) {
     const OutputSpec& spec = program.output_specs()[i];
     if (is_mutation(spec)) {
       const at::NoGradGuard no_grad;
-      program.find_state(spec.target)->copy_(results[i].toTensor());
+      try {
+        program.find_state(spec.target)->copy_(results[i].toTensor());
+      } catch (const c10::Error& error) {
+        throw Error({.where = fmt::format("outputs: the new value of \"{}\"", spec.target),
+                     .what = error.what_without_backtrace()});
+      }
     } else {
       outputs.push_back(std::move(results[i]));
     }

@@ -216,7 +216,7 @@ TEST(Interpreter, WrongKindsOfValuesAreErrors) {
     return error_text([&] { Interpreter(program).run({at::ones({2}), 3}); });
   };
   EXPECT_EQ(error("aten.cat.default(tensors[%n])").substr(0, 23), "%y (aten.cat.default): ");
-  EXPECT_EQ(error("higher_order.cond(%x, graph \"a\" {\nreturn\n}, graph \"b\" {\nreturn\n})").substr(0, 50),
+  EXPECT_EQ(error("higher_order.cond(%n, graph \"a\" {\nreturn\n}, graph \"b\" {\nreturn\n})").substr(0, 50),
             "%y (higher_order.cond): called with 3 arguments");
 }
 
