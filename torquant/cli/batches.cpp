@@ -27,8 +27,10 @@ BatchPlan plan_batches(const Program& program, const Dataset& dataset, std::opti
   const auto range = symbol ? program.ranges().find(*symbol) : program.ranges().end();
   if (wanted || range == program.ranges().end()) return plan;
   const int64_t least = (std::max<int64_t>(range->second.min.value_or(1), 1) + rows - 1) / rows;
-  const int64_t most = std::max<int64_t>(range->second.max.value_or(preferred * rows) / rows, 1);
-  plan.samples_per_call = std::min(std::max(preferred, least), most);
+  plan.samples_per_call = std::max(preferred, least);
+  if (const auto most = range->second.max) {
+    plan.samples_per_call = std::min(plan.samples_per_call, std::max<int64_t>(*most / rows, 1));
+  }
   return plan;
 }
 

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -85,8 +85,7 @@ void add_doctor(CLI::App& app, ExitCode& exit_code) {
   command->callback([&exit_code] {
     const at::NoGradGuard no_grad;
     fmt::print("torquant   {}\n", TORQUANT_VERSION);
-    fmt::print("LibTorch   {} (built against {})\n", at::show_config().substr(0, at::show_config().find('\n')),
-               TORCH_VERSION);
+    fmt::print("LibTorch   {}\n", TORCH_VERSION);
     fmt::print("CPU        {}\n", field("/proc/cpuinfo", "model name"));
     fmt::print("kernels    {}\n", at::get_cpu_capability());
     fmt::print("threads    {} of {} cores\n", at::get_num_threads(), std::thread::hardware_concurrency());

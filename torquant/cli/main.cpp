@@ -3,9 +3,7 @@
 #include <c10/util/Exception.h>
 #include <fmt/format.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 

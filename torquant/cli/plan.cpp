@@ -1,7 +1,7 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
-#include <CLI/App.hpp>
+#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>

@@ -101,13 +101,16 @@ class CompiledGraph {
     Stack stack;
     for (const Step& step : steps_) {
       stack.clear();
-      for (const Source& arg : step.args) stack.push_back(fetch(arg, slots));
       try {
+        for (const Source& arg : step.args) stack.push_back(fetch(arg, slots));
         call(step, stack);
       } catch (const Error& error) {
         throw error.within(step.node->describe());
       } catch (const c10::Error& error) {
         throw Error({.where = step.node->describe(), .what = error.what_without_backtrace()});
+      } catch (const std::out_of_range&) {  // a handler of ours asked for an argument that is not there
+        throw Error(
+            {.where = step.node->describe(), .what = fmt::format("called with {} arguments", step.args.size())});
       }
       if (options_.after_node) options_.after_node(*step.node, stack);
       store(step, stack, slots);
@@ -426,6 +429,14 @@ void CompiledGraph::compile_higher_order(const Node& node, Step& step) {
   }
 }
 
+namespace {
+
+bool is_mutation(const OutputSpec& spec) {
+  return spec.kind == OutputKind::kBufferMutation || spec.kind == OutputKind::kParameterMutation;
+}
+
+}  // namespace
+
 struct Interpreter::Impl {
   Impl(const Program& program, InterpreterOptions opts)
       : program(program), options(std::move(opts)), graph(program.graph(), options) {
@@ -433,6 +444,12 @@ struct Interpreter::Impl {
       const Value* value = value_of(input);
       const at::Tensor* tensor = program.tensor_of(value);
       inputs.push_back(tensor == nullptr ? IValue() : IValue(*tensor));
+    }
+    for (const OutputSpec& spec : program.output_specs()) {
+      if (is_mutation(spec) && program.find_state(spec.target) == nullptr) {
+        throw Error({.where = "outputs",
+                     .what = fmt::format("the program writes to \"{}\", which it does not hold", spec.target)});
+      }
     }
   }
 
@@ -460,7 +477,7 @@ std::vector<IValue> Interpreter::run(std::vector<IValue> inputs) {
   std::vector<IValue> outputs;
   for (size_t i = 0; i < results.size(); ++i) {
     const OutputSpec& spec = program.output_specs()[i];
-    if (spec.kind == OutputKind::kBufferMutation || spec.kind == OutputKind::kParameterMutation) {
+    if (is_mutation(spec)) {
       const at::NoGradGuard no_grad;
       program.find_state(spec.target)->copy_(results[i].toTensor());
     } else {

@@ -204,6 +204,22 @@ TEST(Interpreter, ErrorsNameTheNode) {
       "%y (aten.mul.Tensor): argument \"other\": an argument of a kind that cannot be run (complex or nested list)");
 }
 
+TEST(Interpreter, AMutationOfNothingIsAnError) {
+  const Program program = parse_program("input %x : f32[2]\nreturn buffer_mutation(\"ghost\") %x");
+  EXPECT_EQ(error_text([&] { const Interpreter interpreter(program); }),
+            "outputs: the program writes to \"ghost\", which it does not hold");
+}
+
+TEST(Interpreter, WrongKindsOfValuesAreErrors) {
+  const auto error = [](const std::string& call) {
+    const Program program = parse_program("input %x : f32[2]\ninput %n : int\n%y : f32[2] = " + call + "\nreturn %y");
+    return error_text([&] { Interpreter(program).run({at::ones({2}), 3}); });
+  };
+  EXPECT_EQ(error("aten.cat.default(tensors[%n])").substr(0, 23), "%y (aten.cat.default): ");
+  EXPECT_EQ(error("higher_order.cond(%x, graph \"a\" {\nreturn\n}, graph \"b\" {\nreturn\n})").substr(0, 50),
+            "%y (higher_order.cond): called with 3 arguments");
+}
+
 TEST(Interpreter, ADivisionByZeroNamesTheNode) {
   const Program program = parse_program(
       "range s0 0..8 example 2\ninput %x : f32[s0]\n%n = aten.sym_size.int(%x, 0)\n%q : int = _operator.floordiv(8, "

@@ -1,5 +1,6 @@
 #include "torquant/graph/shape_rules.h"
 
+#include "torquant/core/error.h"
 #include "torquant/graph/shape_call.h"
 
 namespace torquant {
@@ -41,7 +42,9 @@ bool has_shape_rule(const OpId& op) {
   return find_rule(op.name()) != nullptr || find_rule(out_of_place(op.name())) != nullptr;
 }
 
-std::optional<std::vector<ValueMeta>> infer(const Node& node) {
+namespace {
+
+std::optional<std::vector<ValueMeta>> apply_rule(const Node& node) {
   const shape::Call call(node);
   if (const shape::Rule rule = find_rule(node.op().name())) return rule(call);
   const shape::Rule rule = find_rule(out_of_place(node.op().name()));
@@ -58,6 +61,17 @@ std::optional<std::vector<ValueMeta>> infer(const Node& node) {
     }
   }
   return shape::Metas{self};
+}
+
+}  // namespace
+
+std::optional<std::vector<ValueMeta>> infer(const Node& node) {
+  try {
+    return apply_rule(node);
+  } catch (const Error& error) {  // of the arithmetic on sizes, which knows no node
+    if (!error.where().empty()) throw;
+    throw error.within(node.describe());
+  }
 }
 
 }  // namespace torquant

@@ -66,7 +66,7 @@ Result conv_with(const Call& call, const ConvShape& shape, const std::vector<int
   Dims spatial;
   for (size_t i = 0; i < shape.spatial; ++i) {
     const Dim reach = add(mul(Dim(dilation[i]), sub(shape.weight.sizes[2 + i], Dim(1))), Dim(1));
-    const Dim room = sub(add(shape.input.sizes[shape.channel + 1 + i], Dim(2 * padding[i])), reach);
+    const Dim room = sub(add(shape.input.sizes[shape.channel + 1 + i], mul(Dim(2), Dim(padding[i]))), reach);
     spatial.push_back(add(floor_div(room, positive(call, stride[i], "stride")), Dim(1)));
     check_result_size(call, spatial.back(), i);
   }
@@ -101,7 +101,7 @@ Result conv_transpose(const Call& call) {
   for (size_t i = 0; i < shape.spatial; ++i) {
     const Dim steps = mul(sub(shape.input.sizes[shape.channel + 1 + i], Dim(1)), Dim(stride[i]));
     const Dim reach = mul(Dim(dilation[i]), sub(shape.weight.sizes[2 + i], Dim(1)));
-    spatial.push_back(add(add(steps, reach), Dim(extra[i] + 1 - 2 * padding[i])));
+    spatial.push_back(add(add(steps, reach), sub(add(Dim(extra[i]), Dim(1)), mul(Dim(2), Dim(padding[i])))));
     check_result_size(call, spatial.back(), i);
   }
   return conv_result(call, shape, mul(shape.weight.sizes[1], Dim(call.integer("groups"))), spatial);

@@ -20,10 +20,11 @@ std::optional<Dim> windows(const Call& call, const Dim& size, int64_t kernel, in
   if (kernel < 1 || stride < 1 || dilation < 1) {
     call.fail(fmt::format("kernel {}, stride {}, dilation {}", kernel, stride, dilation), "1 or more");
   }
-  if (padding < 0 || padding * 2 > (kernel - 1) * dilation + 1) {
+  const Dim reach = add(mul(Dim(dilation), Dim(kernel - 1)), Dim(1));
+  if (padding < 0 || padding > std::get<int64_t>(reach) / 2) {
     call.fail(fmt::format("padding {} of a kernel of {}", padding, kernel), "0 to half the kernel");
   }
-  const Dim room = sub(add(size, Dim(2 * padding)), Dim(dilation * (kernel - 1) + 1));
+  const Dim room = sub(add(size, mul(Dim(2), Dim(padding))), reach);
   if (!ceil_mode) {
     Dim count = add(floor_div(room, stride), Dim(1));
     if (is_static(count) && std::get<int64_t>(count) < 1) {
@@ -32,9 +33,10 @@ std::optional<Dim> windows(const Call& call, const Dim& size, int64_t kernel, in
     return count;
   }
   if (!is_static(size)) return std::nullopt;
-  int64_t count = std::get<int64_t>(ceil_div(room, stride)) + 1;
-  if ((count - 1) * stride >= std::get<int64_t>(size) + padding) --count;  // the last one would start in the padding
-  return count;
+  const Dim steps = ceil_div(room, stride);
+  const Dim last_start = mul(steps, Dim(stride));
+  const bool in_padding = std::get<int64_t>(last_start) >= std::get<int64_t>(add(size, Dim(padding)));
+  return in_padding ? steps : add(steps, Dim(1));
 }
 
 template <size_t kSpatial, bool kDilated>
@@ -105,12 +107,14 @@ Result pad(const Call& call) {
   return call.one(self.dtype, std::move(sizes));
 }
 
+constexpr int64_t kMostFactor = 1 << 20;  // its square fits
+
 // [..., C r², H, W] → [..., C, H r, W r]
 Result pixel_shuffle(const Call& call) {
   const TensorMeta& self = call.tensor("self");
   const int64_t factor = call.integer("upscale_factor");
   call.check(self.rank() >= 3, fmt::format("input of rank {}", self.rank()));
-  call.check(factor >= 1, fmt::format("upscale_factor {}", factor));
+  call.check(factor >= 1 && factor <= kMostFactor, fmt::format("upscale_factor {}", factor));
   Dims sizes = self.sizes;
   const size_t channel = self.rank() - 3;
   if (is_static(sizes[channel]) && std::get<int64_t>(sizes[channel]) % (factor * factor) != 0) {
@@ -126,7 +130,7 @@ Result pixel_unshuffle(const Call& call) {
   const TensorMeta& self = call.tensor("self");
   const int64_t factor = call.integer("downscale_factor");
   call.check(self.rank() >= 3, fmt::format("input of rank {}", self.rank()));
-  call.check(factor >= 1, fmt::format("downscale_factor {}", factor));
+  call.check(factor >= 1 && factor <= kMostFactor, fmt::format("downscale_factor {}", factor));
   Dims sizes = self.sizes;
   const size_t channel = self.rank() - 3;
   sizes[channel] = mul(sizes[channel], Dim(factor * factor));
@@ -152,7 +156,9 @@ Result upsample(const Call& call) {
   for (size_t i = 0; i < values->size(); ++i) {
     const Dim& size = input.sizes[2 + i];
     const double factor = (*values)[i];
+    if (!(factor > 0 && factor <= static_cast<double>(kMostFactor))) call.fail(fmt::format("scale factor {}", factor));
     if (is_static(size)) {
+      call.check(std::get<int64_t>(size) <= int64_t{1} << 42, fmt::format("size {}", to_string(size)));
       sizes.emplace_back(static_cast<int64_t>(static_cast<double>(std::get<int64_t>(size)) * factor));
     } else if (factor == static_cast<double>(static_cast<int64_t>(factor))) {
       sizes.push_back(mul(size, Dim(static_cast<int64_t>(factor))));

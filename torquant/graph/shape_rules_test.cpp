@@ -310,6 +310,31 @@ TEST(ShapeRules, RefuseWhatTheOperatorRefuses) {
   expect_error("aten.split_with_sizes.default(%v, [3, 3])", "split sizes [3, 3] of an axis of 8");
 }
 
+// Sizes and arguments come from files.
+TEST(ShapeRules, HugeNumbersAreErrorsOrUnknown) {
+  const auto error = [](const std::string& type, const std::string& call) {
+    return error_text(
+        [&] { parse_program("input %x : " + type + "\n%y : f32[1] = my.op.default()\n%z = " + call + "\nreturn"); });
+  };
+  const std::string huge = "f32[4611686018427387904, 2]";
+  EXPECT_EQ(error(huge, "aten.flatten.using_ints(%x)"),
+            "line 3, column 1: %z (aten.flatten.using_ints): the size 4611686018427387904 * 2 does not fit 64 bits");
+  for (const char* call :
+       {"aten.cat.default([%x, %x, %x])", "aten.pad.default(%x, [9223372036854775807, 9223372036854775807])",
+        "aten.unbind.int(%x)", "aten.split.Tensor(%x, 1)", "aten.chunk.default(%x, 4611686018427387904)",
+        "aten.avg_pool1d.default(%x, [9223372036854775807])", "aten.repeat.default(%x, [4, 4])"}) {
+    EXPECT_NE(error(huge, call), "") << call;
+  }
+  const std::string image = "f32[1, 4, 4, 4]";
+  for (const char* call :
+       {"aten.pixel_shuffle.default(%x, 4611686018427387904)", "aten.upsample_nearest2d.vec(%x, none, [1e300, 1.0])",
+        "aten.max_pool2d.default(%x, [3, 3], [1, 1], [9223372036854775807, 0])",
+        "aten.max_pool2d.default(%x, [3, 3], [1, 1], [0, 0], [9223372036854775807, 1])"}) {
+    EXPECT_NE(error(image, call), "") << call;
+  }
+  EXPECT_EQ(error(image, "aten.slice.Tensor(%x, 1, 0, 9223372036854775807, 9223372036854775807)"), "");
+}
+
 TEST(ShapeRules, NothingForAnOperatorWithoutARule) {
   const Program program = parse_program("input %x : f32[2]\n%y : f32[2] = aten.sort.default(%x) as %sort\nreturn %y");
   EXPECT_FALSE(infer(*program.graph().begin()).has_value());

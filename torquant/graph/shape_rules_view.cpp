@@ -44,15 +44,16 @@ Dims fill_in(const Call& call, const Dims& from, Dims wanted) {
     if (value && *value % *divisor != 0) mismatch();
     // The number among the factors is divided, not wrapped: 96*s0 by 8 is 12*s0.
     Dims symbolic;
-    int64_t number = 1;
+    Dim number = int64_t{1};
     for (const Dim& dim : given) {
       if (is_static(dim)) {
-        number *= std::get<int64_t>(dim);
+        number = mul(number, dim);
       } else {
         symbolic.push_back(dim);
       }
     }
-    *open = number % *divisor == 0 ? mul(Dim(number / *divisor), product(symbolic)) : floor_div(above, *divisor);
+    const bool divides = std::get<int64_t>(number) % *divisor == 0;
+    *open = divides ? mul(floor_div(number, *divisor), product(symbolic)) : floor_div(above, *divisor);
     return wanted;
   }
   const std::optional<int64_t> x = hint_of(above);
@@ -229,7 +230,7 @@ Result slice(const Call& call) {
   const auto bound = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + length : at, 0, length); };
   const int64_t from = bound(std::get<int64_t>(*start));
   const int64_t to = std::max(from, bound(std::get<int64_t>(*end)));
-  return with_sizes(call, with_size(self.sizes, axis, Dim((to - from + step - 1) / step)));
+  return with_sizes(call, with_size(self.sizes, axis, Dim(from == to ? 0 : (to - from - 1) / step + 1)));
 }
 
 Result narrow(const Call& call) {
@@ -239,11 +240,13 @@ Result narrow(const Call& call) {
   return with_sizes(call, with_size(self.sizes, call.axis("dim", self.rank()), *length));
 }
 
+constexpr int64_t kMostPieces = 1 << 20;  // sizes come from files: no list of more is made
+
 Result unbind(const Call& call) {
   const TensorMeta& self = call.tensor("self");
   call.check(self.rank() >= 1, "a tensor of rank 0");
   const size_t axis = call.axis("dim", self.rank());
-  if (!is_static(self.sizes[axis])) return std::nullopt;
+  if (!is_static(self.sizes[axis]) || std::get<int64_t>(self.sizes[axis]) > kMostPieces) return std::nullopt;
   return Metas(static_cast<size_t>(std::get<int64_t>(self.sizes[axis])),
                call.result(self.dtype, without(self.sizes, axis)));
 }
@@ -255,11 +258,12 @@ Metas pieces(const Call& call, size_t axis, const std::vector<int64_t>& lengths)
     metas.push_back(call.result(self.dtype, with_size(self.sizes, axis, Dim(length))));
   return metas;
 }
-std::vector<int64_t> equal_lengths(int64_t size, int64_t length) {
-  std::vector<int64_t> lengths;
-  for (int64_t at = 0; at < size; at += length) lengths.push_back(std::min(length, size - at));
-  if (lengths.empty()) lengths.push_back(0);
-  return lengths;
+// Pieces of `length`, the last one shorter; nothing for more than a file can mean.
+Result equal_pieces(const Call& call, size_t axis, int64_t size, int64_t length) {
+  if (size / length >= kMostPieces) return std::nullopt;
+  std::vector<int64_t> lengths(static_cast<size_t>(size / length), length);
+  if (size % length != 0 || size == 0) lengths.push_back(size % length);
+  return pieces(call, axis, lengths);
 }
 
 // Pieces of ceil(size / chunks); fewer than asked for where that covers the axis.
@@ -269,10 +273,10 @@ Result chunk(const Call& call) {
   const size_t axis = call.axis("dim", self.rank());
   const int64_t chunks = call.integer("chunks");
   call.check(chunks >= 1, fmt::format("chunks {}", chunks));
-  if (!is_static(self.sizes[axis])) return std::nullopt;
+  if (!is_static(self.sizes[axis]) || chunks > kMostPieces) return std::nullopt;
   const int64_t size = std::get<int64_t>(self.sizes[axis]);
   if (size == 0) return pieces(call, axis, std::vector<int64_t>(static_cast<size_t>(chunks), 0));
-  return pieces(call, axis, equal_lengths(size, (size + chunks - 1) / chunks));
+  return equal_pieces(call, axis, size, (size - 1) / chunks + 1);
 }
 Result split(const Call& call) {
   const TensorMeta& self = call.tensor("self");
@@ -283,7 +287,7 @@ Result split(const Call& call) {
   const int64_t size = std::get<int64_t>(self.sizes[axis]);
   const int64_t piece = std::get<int64_t>(*length);
   call.check(piece >= 1 || (piece == 0 && size == 0), fmt::format("split_size {}", piece));
-  return pieces(call, axis, equal_lengths(size, std::max<int64_t>(piece, 1)));
+  return equal_pieces(call, axis, size, std::max<int64_t>(piece, 1));
 }
 Result split_with_sizes(const Call& call) {
   const TensorMeta& self = call.tensor("self");

@@ -36,7 +36,24 @@ std::string srepr_of(std::string_view head, std::string_view atom, std::string_v
   return fmt::format("{}({}{})", head, inner, keywords);
 }
 
+// Sizes come from files: what does not fit 64 bits is an Error.
+[[noreturn]] void overflow(int64_t a, const char* sign, int64_t b) {
+  throw Error({.where = "", .what = fmt::format("the size {} {} {} does not fit 64 bits", a, sign, b)});
+}
+int64_t checked_add(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_add_overflow(a, b, &result)) overflow(a, "+", b);
+  return result;
+}
+int64_t checked_mul(int64_t a, int64_t b) {
+  int64_t result = 0;
+  if (__builtin_mul_overflow(a, b, &result)) overflow(a, "*", b);
+  return result;
+}
+
+// Towards minus infinity. `b` is not 0.
 int64_t floor_division(int64_t a, int64_t b) {
+  if (b == -1) return checked_mul(a, -1);
   const int64_t quotient = a / b;
   return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
 }
@@ -69,7 +86,7 @@ SymExpr SymExpr::call(std::string head, std::vector<SymExpr> args) {
     }
     std::erase_if(terms, [&](const SymExpr& term) {
       const std::optional<int64_t> value = term.integer_value();
-      if (value) constant = is_add ? constant + *value : constant * *value;
+      if (value) constant = is_add ? checked_add(constant, *value) : checked_mul(constant, *value);
       return value.has_value();
     });
     if (!is_add && constant == 0) return integer(0);
@@ -257,6 +274,14 @@ std::vector<std::string> SymExpr::symbols() const {
 }
 
 std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& bindings) const {
+  try {
+    return value_under(bindings);
+  } catch (const Error&) {  // it does not fit 64 bits
+    return std::nullopt;
+  }
+}
+
+std::optional<int64_t> SymExpr::value_under(const std::map<std::string, int64_t>& bindings) const {
   if (const auto name = symbol_name()) {
     const auto found = bindings.find(*name);
     return found == bindings.end() ? std::nullopt : std::optional(found->second);
@@ -264,7 +289,7 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
   if (const auto value = integer_value()) return value;
   std::vector<int64_t> values;
   for (const SymExpr& arg : tree_->args) {
-    const std::optional<int64_t> value = arg.evaluate(bindings);
+    const std::optional<int64_t> value = arg.value_under(bindings);
     if (!value) return std::nullopt;
     values.push_back(*value);
   }
@@ -275,23 +300,8 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
     return result;
   };
   if (values.empty()) return std::nullopt;
-  int64_t overflowed = 0;
-  if (head == "Add") {
-    const int64_t sum = fold([&](int64_t a, int64_t b) {
-      int64_t r = 0;
-      overflowed |= static_cast<int64_t>(__builtin_add_overflow(a, b, &r));
-      return r;
-    });
-    return overflowed != 0 ? std::nullopt : std::optional(sum);
-  }
-  if (head == "Mul") {
-    const int64_t product = fold([&](int64_t a, int64_t b) {
-      int64_t r = 0;
-      overflowed |= static_cast<int64_t>(__builtin_mul_overflow(a, b, &r));
-      return r;
-    });
-    return overflowed != 0 ? std::nullopt : std::optional(product);
-  }
+  if (head == "Add") return fold(checked_add);
+  if (head == "Mul") return fold(checked_mul);
   if (head == "Max") return fold([](int64_t a, int64_t b) { return std::max(a, b); });
   if (head == "Min") return fold([](int64_t a, int64_t b) { return std::min(a, b); });
   if (values.size() != 2) return std::nullopt;
@@ -307,8 +317,8 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
   }
   if (b == 0) return std::nullopt;
   if (head == "FloorDiv" || head == "CleanDiv") return floor_division(a, b);
-  if (head == "Mod" || head == "PythonMod") return a - floor_division(a, b) * b;
-  if (head == "CeilToInt" || head == "CeilDiv") return -floor_division(-a, b);
+  if (head == "Mod" || head == "PythonMod") return b == -1 ? 0 : a - floor_division(a, b) * b;
+  if (head == "CeilToInt" || head == "CeilDiv") return checked_mul(floor_division(checked_mul(a, -1), b), -1);
   return std::nullopt;
 }
 
@@ -331,10 +341,13 @@ std::optional<std::pair<std::string, int64_t>> SymExpr::solve(int64_t result,
   const auto f2 = at(2);
   const auto f7 = at(7);
   if (!f1 || !f2 || !f7) return std::nullopt;
-  const int64_t slope = *f2 - *f1;
-  const int64_t offset = *f1 - slope;
-  if (slope == 0 || *f7 != 7 * slope + offset || (result - offset) % slope != 0) return std::nullopt;
-  return std::pair(unknown, (result - offset) / slope);
+  const __int128 slope = __int128{*f2} - *f1;
+  const __int128 offset = *f1 - slope;
+  const __int128 rise = result - offset;
+  if (slope == 0 || *f7 != 7 * slope + offset || rise % slope != 0) return std::nullopt;
+  const __int128 value = rise / slope;
+  if (value != static_cast<int64_t>(value)) return std::nullopt;
+  return std::pair(unknown, static_cast<int64_t>(value));
 }
 
 bool is_static(const Dim& dim) { return std::holds_alternative<int64_t>(dim); }
@@ -367,8 +380,8 @@ Dim combine(const char* head, const Dim& a, const Dim& b, const std::function<in
 
 }  // namespace
 
-Dim add(const Dim& a, const Dim& b) { return combine("Add", a, b, std::plus<>()); }
-Dim mul(const Dim& a, const Dim& b) { return combine("Mul", a, b, std::multiplies<>()); }
+Dim add(const Dim& a, const Dim& b) { return combine("Add", a, b, checked_add); }
+Dim mul(const Dim& a, const Dim& b) { return combine("Mul", a, b, checked_mul); }
 Dim sub(const Dim& a, const Dim& b) {
   if (a == b) return 0;
   return add(a, mul(Dim(-1), b));

@@ -32,7 +32,7 @@ class SymExpr {
   std::optional<int64_t> integer_value() const;    // when this is an integer
   std::vector<std::string> symbols() const;        // each once, in order of first use
 
-  // The value under `bindings`; nothing when a symbol is unbound or a head is unknown.
+  // The value under `bindings`; nothing when a symbol is unbound, a head is unknown or it does not fit 64 bits.
   std::optional<int64_t> evaluate(const std::map<std::string, int64_t>& bindings) const;
 
   // The value of the one unbound symbol that makes this expression equal `result`, where the expression is linear
@@ -44,6 +44,7 @@ class SymExpr {
 
  private:
   struct Tree;
+  std::optional<int64_t> value_under(const std::map<std::string, int64_t>& bindings) const;
   explicit SymExpr(std::shared_ptr<const Tree> tree) : tree_(std::move(tree)) {}
   friend class SymExprParser;
   std::shared_ptr<const Tree> tree_;
@@ -62,7 +63,7 @@ std::string to_string(const Dim& dim);
 // The value of `dim` at the example inputs; nothing for a symbol without a hint.
 std::optional<int64_t> hint_of(const Dim& dim);
 
-// Dim arithmetic for shape rules; hints are computed along.
+// Dim arithmetic for shape rules; hints are computed along. Throws Error for what does not fit 64 bits.
 Dim add(const Dim& a, const Dim& b);
 Dim sub(const Dim& a, const Dim& b);
 Dim mul(const Dim& a, const Dim& b);

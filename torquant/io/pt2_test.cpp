@@ -366,12 +366,12 @@ TEST_F(Pt2Test, RandomDamageNeverCrashes) {
   const std::string bytes = read_file(good());
   std::mt19937 random(1);
   int errors = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     std::string bad = bytes;
     for (int flips = 0; flips < 1 + round % 4; ++flips) bad[random() % bad.size()] = static_cast<char>(random());
     errors += static_cast<int>(!error_of(folder_.write("bad.pt2", bad)).empty());
   }
-  EXPECT_GT(errors, 1000);
+  EXPECT_GT(errors, 500);
 }
 
 TEST_F(Pt2Test, RandomDamageOfTheTextsNeverCrashes) {
@@ -381,7 +381,7 @@ TEST_F(Pt2Test, RandomDamageOfTheTextsNeverCrashes) {
   std::mt19937 random(2);
   constexpr std::string_view kLetters = "0123456789-{}[]\":,.eE_ truefalsnux";
   int errors = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 1500; ++round) {
     std::vector<zip_file::Entry> entries;
     for (const auto& [name, bytes] : records) {
       std::string changed = bytes;
@@ -393,7 +393,7 @@ TEST_F(Pt2Test, RandomDamageOfTheTextsNeverCrashes) {
     }
     errors += static_cast<int>(!error_of(folder_.write("bad.pt2", zip_file::zip_of(entries))).empty());
   }
-  EXPECT_GT(errors, 1000);
+  EXPECT_GT(errors, 500);
 }
 
 // ---- writing

@@ -44,6 +44,14 @@ RecipeQuantizer::Decision RecipeQuantizer::decide(const Node& node) const {
 }
 
 void RecipeQuantizer::annotate(const Program& program, Annotations& annotations) {
+  const auto quantized = std::find_if(program.graph().begin(), program.graph().end(), [](const Node& node) {
+    return ops::is_quantize(node.op()) || ops::is_dequantize(node.op());
+  });
+  if (quantized != program.graph().end()) {
+    throw Error({.where = recipe_.name,
+                 .what = fmt::format("the program is quantized already: it holds {}", quantized->describe()),
+                 .hint = "start from the float program"});
+  }
   for (size_t i = 0; i < recipe_.rules.size(); ++i) {
     const Selector& select = recipe_.rules[i].select;
     if (std::none_of(program.graph().begin(), program.graph().end(),

@@ -15,7 +15,7 @@ class RecipeQuantizer : public Quantizer {
   explicit RecipeQuantizer(Recipe recipe) : recipe_(std::move(recipe)) {}
 
   void transform_for_annotation(Program& program) override;
-  // Throws Error for a rule that selects no node.
+  // Throws Error for a rule that selects no node, and for a program that is quantized already.
   void annotate(const Program& program, Annotations& annotations) override;
   std::string name() const override { return recipe_.name; }
 

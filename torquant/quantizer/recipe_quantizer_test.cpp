@@ -1,65 +1,110 @@
 #include "torquant/quantizer/recipe_quantizer.h"
 
+#include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
-#include "tests/support/test_program.h"
+#include "torquant/graph/ops.h"
 
 namespace torquant {
 namespace {
 
-// Two convolutions, the second with a ReLU.
-class Recipes : public testing::Test {
- protected:
-  Recipes() { net.returns({relu}); }
+// x → a.fc (linear) → relu → b.fc (linear) → head.fc (linear)
+Program three_layers() {
+  Program program;
+  Graph& graph = program.graph();
+  const auto meta = [] { return contiguous_meta(at::kFloat, {int64_t{2}, int64_t{4}}); };
+  Value* x = graph.add_input("x", meta());
+  program.input_specs().push_back({});
+  for (const std::string name : {"a", "b", "head"}) {
+    Value* weight = program.add_parameter(name + ".fc.weight", at::ones({4, 4}));
+    Node* node = graph.append(ops::kLinear, "linear_" + name, {{"input", x}, {"weight", weight}});
+    node->set_metadata("nn_module_stack", name + ",L['self']." + name + ".fc,torch.nn.modules.linear.Linear");
+    x = graph.add_output(node, "linear_" + name, meta());
+    if (name != "a") continue;
+    node = graph.append(ops::kRelu, "relu", {{"self", x}});
+    x = graph.add_output(node, "relu", meta());
+  }
+  graph.set_outputs({x});
+  program.output_specs().push_back({});
+  return program;
+}
 
-  RecipeQuantizer annotate(const char* rules) {
-    RecipeQuantizer quantizer(parse_recipe("mine", fmt(rules)));
-    quantizer.transform_for_annotation(net.program());
-    quantizer.annotate(net.program(), annotations);
-    return quantizer;
-  }
-  static std::string fmt(const std::string& rules) {
-    return R"({"scheme": "xnnpack-static", "rules": [)" + rules + "]}";
-  }
-  QScheme weight_scheme(const Value* layer) const {
-    const Node* node = layer->producer();
-    return options_of(*annotations.find(node)->find_input(node->input("weight")))->qscheme;
-  }
+struct Outcome {
+  Program program;
+  RecipeQuantizer quantizer;
+  Annotations annotations = {};
 
-  TestProgram net;
-  Value* a = net.conv2d(net.input("x", {1, 4, 8, 8}), "a", 4);
-  Value* b = net.conv2d(a, "b", 4);
-  Value* relu = net.relu(b);
-  Annotations annotations;
+  explicit Outcome(Recipe recipe) : program(three_layers()), quantizer(std::move(recipe)) {
+    quantizer.annotate(program, annotations);
+  }
+  const QuantizationAnnotation* annotation(const std::string& node) const {
+    return annotations.find(program.graph().find_node(node));
+  }
+  // The weight's qscheme tells per channel from per tensor.
+  bool per_channel(const std::string& node) const {
+    const Node* layer = program.graph().find_node(node);
+    return is_per_channel(options_of(*annotation(node)->find_input(layer->input("weight")))->qscheme);
+  }
 };
 
-TEST_F(Recipes, TheSchemeHoldsWhereNoRuleDoes) {
-  const RecipeQuantizer quantizer = annotate("");
-  EXPECT_EQ(weight_scheme(a), QScheme::kPerChannelSymmetric);
-  EXPECT_EQ(quantizer.decision(a->name())->source, "recipe");
-  EXPECT_TRUE(quantizer.decision(a->name())->served);
-  EXPECT_EQ(quantizer.decision("nobody"), nullptr);
+const Rule kHeadInFloat = {.select = {.module = "head.*"}, .scheme = "float"};
+
+TEST(RecipeQuantizer, TheSchemeGoesToEverything) {
+  const Outcome outcome({.name = "r", .scheme = "xnnpack-static"});
+  for (const char* node : {"linear_a", "linear_b", "linear_head"}) {
+    ASSERT_NE(outcome.annotation(node), nullptr) << node;
+    EXPECT_TRUE(outcome.per_channel(node)) << node;
+    EXPECT_EQ(outcome.quantizer.decision(node)->source, "recipe");
+    EXPECT_TRUE(outcome.quantizer.decision(node)->served);
+  }
+  EXPECT_FALSE(Outcome({.name = "r", .scheme = "xnnpack-static-per-tensor"}).per_channel("linear_a"));
 }
 
-TEST_F(Recipes, OfSeveralRulesTheLastWins) {
-  const RecipeQuantizer quantizer = annotate(R"({"select": {"module": "re:a|b"}, "scheme": "float"},
-                                                {"select": {"module": "b"}, "scheme": "xnnpack-static-per-tensor"})");
-  EXPECT_EQ(*annotations.reason(a->producer()), "left in float by rule 1 (module re:a|b)");
-  EXPECT_EQ(weight_scheme(b), QScheme::kPerTensorSymmetric);
-  EXPECT_FALSE(quantizer.decision(a->name())->served);
+TEST(RecipeQuantizer, TheLastRuleWins) {
+  const Outcome outcome({.name = "r",
+                         .scheme = "xnnpack-static",
+                         .rules = {{.select = {.op = "aten.linear.default"}, .scheme = "xnnpack-static-per-tensor"},
+                                   {.select = {.module = "b.fc"}, .scheme = "xnnpack-static"},
+                                   kHeadInFloat}});
+  EXPECT_FALSE(outcome.per_channel("linear_a"));
+  EXPECT_TRUE(outcome.per_channel("linear_b"));
+  EXPECT_EQ(outcome.annotation("linear_head"), nullptr);
+  EXPECT_EQ(*outcome.annotations.reason(outcome.program.graph().find_node("linear_head")),
+            "left in float by rule 3 (module head.*)");
+  EXPECT_EQ(outcome.quantizer.decision("linear_b")->source, "rule 2 (module b.fc)");
+  EXPECT_FALSE(outcome.quantizer.decision("linear_head")->served);
 }
 
-TEST_F(Recipes, AnActivationGoesWithItsLayer) {
-  annotate(R"({"select": {"module": "b"}, "scheme": "xnnpack-static-per-tensor"})");
-  EXPECT_FALSE(annotations.find(b->producer())->output_qspec) << "conv and ReLU are one pattern";
-  EXPECT_TRUE(annotations.find(relu->producer())->output_qspec);
+TEST(RecipeQuantizer, AnActivationGoesWithTheLayerItFollows) {
+  // The rule names the layer alone; layer and ReLU are one pattern, whose output is what is quantized.
+  const Outcome outcome({.name = "r",
+                         .scheme = "xnnpack-static",
+                         .rules = {{.select = {.module = "a.fc"}, .scheme = "xnnpack-static-per-tensor"}}});
+  EXPECT_FALSE(outcome.per_channel("linear_a"));
+  EXPECT_FALSE(outcome.annotation("linear_a")->output_qspec.has_value());
+  ASSERT_NE(outcome.annotation("relu"), nullptr);
+  EXPECT_TRUE(outcome.annotation("relu")->output_qspec.has_value());
 }
 
-TEST_F(Recipes, ARuleThatSelectsNothingIsAnError) {
-  EXPECT_EQ(error_text([&] { annotate(R"({"select": {"module": "c"}, "scheme": "float"})"); }),
-            "mine: rule 1: module c selects nothing of the program\n"
+TEST(RecipeQuantizer, RefusesARuleThatSelectsNothing) {
+  EXPECT_EQ(error_text([] {
+              Outcome({.name = "r.json",
+                       .scheme = "xnnpack-static",
+                       .rules = {kHeadInFloat, {.select = {.module = "tail.*"}, .scheme = "float"}}});
+            }),
+            "r.json: rule 2: module tail.* selects nothing of the program\n"
             "  to go on: `torquant inspect PROGRAM --layers` lists modules and operators");
+}
+
+TEST(RecipeQuantizer, RefusesAQuantizedProgram) {
+  Program program = three_layers();
+  program.graph().append(ops::kQuantizePerTensor, "quantize", {});
+  RecipeQuantizer quantizer({.name = "xnnpack-static", .scheme = "xnnpack-static"});
+  Annotations annotations;
+  EXPECT_EQ(error_text([&] { quantizer.annotate(program, annotations); }),
+            "xnnpack-static: the program is quantized already: it holds %quantize "
+            "(quantized_decomposed.quantize_per_tensor.default)\n  to go on: start from the float program");
 }
 
 }  // namespace

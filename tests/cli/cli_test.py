@@ -1,0 +1,210 @@
+"""Runs the torquant program as users do: cli_test.py TORQUANT DEMO_FOLDER"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import torch
+import torch.ao.quantization.fx._decomposed  # the operators of quantized programs
+from safetensors.numpy import load_file, save_file
+
+PROGRAM, MODEL = sys.argv[1], str(pathlib.Path(sys.argv[2]) / "fashion_mnist_resnet.pt2")
+
+
+class GroupedTransposed(torch.nn.Module):
+    """XNNPACK has no int8 kernel for the second layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(4, 4, 3)
+        self.up = torch.nn.ConvTranspose2d(4, 4, 2, groups=2)
+
+    def forward(self, x):
+        return self.up(self.conv(x))
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        rng = np.random.default_rng(7)
+        self.images = rng.random((8, 1, 28, 28), np.float32)
+        self.labels = rng.integers(0, 10, 8)
+        self.data = self.path("calibration.npz")
+        np.savez(self.data, x0=self.images, y=self.labels)
+
+    def path(self, name):
+        return str(self.folder / name)
+
+    def run_program(self, *args, code=0):
+        done = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, code, f"{args}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def assert_error(self, *args, says):
+        done = self.run_program(*args, code=1)
+        self.assertEqual(done.stdout, "")
+        self.assertTrue(done.stderr.startswith("error: "), done.stderr)
+        for text in says:
+            self.assertIn(text, done.stderr)
+
+    def quantize(self, output, *args, recipe="xnnpack-static", code=0):
+        return self.run_program("quantize", MODEL, "--recipe", recipe, "--data", self.data, "-o", self.path(output), *args, code=code)
+
+    def forward(self, program, images):
+        save_file({"x0": images}, self.path("in.safetensors"))
+        self.run_program("run", program, "--input", self.path("in.safetensors"), "--output", self.path("out.safetensors"))
+        return load_file(self.path("out.safetensors"))["y0"]
+
+    # ---- usage
+
+    def test_help_names_every_command_and_exits_0(self):
+        text = self.run_program("--help").stdout
+        for command in ("inspect", "plan", "quantize", "eval", "run", "doctor"):
+            self.assertIn(f"\n  {command} ", text)
+            self.assertIn("--help", self.run_program(command, "--help").stdout)
+
+    def test_wrong_usage_exits_2(self):
+        for args in ([], ["bake"], ["inspect"], ["inspect", MODEL, "--bogus"], ["quantize", MODEL, "--recipe", "xnnpack-static"],
+                     ["eval", MODEL, "--data", self.data, "--samples", "0"], ["--threads", "no", "doctor"]):
+            self.assertNotEqual(self.run_program(*args, code=2).stderr, "", args)
+
+    # ---- commands
+
+    def test_doctor_finds_this_machine_well(self):
+        self.assertNotIn("FAIL", self.run_program("doctor").stdout)
+
+    def test_inspect_says_what_is_in_a_program(self):
+        found = json.loads(self.run_program("inspect", MODEL, "--json", "--layers").stdout)
+        self.assertEqual([value["name"] for value in found["inputs"]], ["x"])
+        self.assertIn("(1 to 1024), 1, 28, 28]", found["inputs"][0]["type"])
+        self.assertEqual(found["operators"]["aten.conv2d.default"], 21)
+        self.assertEqual(found["state"]["Float"]["elements"], 493770)
+        self.assertIn("22 of 22 layers", found["recipes"]["xnnpack-static"])
+        self.assertIn({"module": "classifier", "node": "linear", "op": "aten.linear.default"}, found["layers"])
+        self.assertIn("21  aten.conv2d.default", self.run_program("inspect", MODEL).stdout)
+
+    def test_plan_shows_each_layer_and_the_rule_behind_it(self):
+        recipe = self.folder / "recipe.json"
+        recipe.write_text('{ // the head stays in float\n "scheme": "xnnpack-static",\n'
+                          ' "rules": [{"select": {"module": "stage1*"}, "scheme": "xnnpack-static-per-tensor"},'
+                          ' {"select": {"op": "aten.linear.default"}, "scheme": "float"}] }')
+        plan = json.loads(self.run_program("plan", MODEL, "--recipe", str(recipe), "--json").stdout)
+        layers = {layer["module"]: layer for layer in plan["layers"]}
+        self.assertEqual(plan["quantized_layers"], 21)
+        self.assertEqual(layers["stem.0"]["decided_by"], "recipe")
+        self.assertEqual(layers["stem.0"]["scheme"], "int8 input, int8 weight per channel")
+        self.assertEqual(layers["stage1.0.expand.0"]["decided_by"], "rule 1 (module stage1*)")
+        self.assertEqual(layers["stage1.0.expand.0"]["scheme"], "int8 input, int8 weight")
+        self.assertFalse(layers["classifier"]["quantized"])
+        self.assertEqual(layers["classifier"]["reason"], "left in float by rule 2 (op aten.linear.default)")
+        self.assertIn("21 of 22 layers", self.run_program("plan", MODEL, "--recipe", str(recipe)).stdout)
+
+    def test_quantize_writes_a_small_program_that_python_runs_alike(self):
+        result = json.loads(self.quantize("int8.pt2", "--json").stdout)
+        self.assertEqual((result["quantized_layers"], result["samples"]), (22, 8))
+        self.assertEqual(result["bytes_after"], (self.folder / "int8.pt2").stat().st_size)
+        self.assertLess(result["bytes_after"], 0.3 * result["bytes_before"])
+        ours = self.forward(self.path("int8.pt2"), self.images)
+        with torch.no_grad():
+            theirs = torch.export.load(self.path("int8.pt2")).module()(torch.from_numpy(self.images)).numpy()
+        np.testing.assert_array_equal(ours, theirs)
+        self.assertGreater(np.corrcoef(ours.ravel(), self.forward(MODEL, self.images).ravel())[0, 1], 0.99)
+
+    def test_quantize_repeats_to_the_byte(self):
+        self.quantize("once.pt2")
+        (self.folder / "again").mkdir()
+        self.quantize("again/once.pt2")
+        self.assertEqual((self.folder / "once.pt2").read_bytes(), (self.folder / "again/once.pt2").read_bytes())
+
+    def test_quantize_reports_progress_as_json_lines(self):
+        lines = [json.loads(line) for line in self.quantize("p.pt2", "--json").stderr.splitlines()]
+        self.assertEqual((lines[-1]["stage"], lines[-1]["done"], lines[-1]["total"]), ("calibrate", 8, 8))
+
+    def test_quantize_says_how_much_of_the_data_it_takes(self):
+        done = self.quantize("s.pt2", "--samples", "3", "--batch-size", "2")
+        self.assertIn("calibrating with 3 of the 8 samples", done.stderr)
+        self.assertIn("3 calibration samples", done.stdout)
+
+    def test_run_takes_inputs_by_name_too(self):
+        save_file({"x": self.images}, self.path("named.safetensors"))
+        self.run_program("run", MODEL, "--input", self.path("named.safetensors"), "--output", self.path("y.safetensors"))
+        np.testing.assert_array_equal(load_file(self.path("y.safetensors"))["y0"], self.forward(MODEL, self.images))
+
+    def test_eval_measures_what_the_outputs_say(self):
+        result = json.loads(self.run_program("eval", MODEL, "--data", self.data, "--json").stdout)
+        logits = torch.from_numpy(self.forward(MODEL, self.images)).double()
+        labels = torch.from_numpy(self.labels)
+        self.assertEqual(result["samples"], 8)
+        self.assertEqual(result["top1"], (logits.argmax(1) == labels).double().mean().item())
+        self.assertEqual(result["top5"], (logits.topk(5).indices == labels[:, None]).any(1).double().mean().item())
+        self.assertAlmostEqual(result["loss"], torch.nn.functional.cross_entropy(logits, labels).item(), places=6)
+        one = json.loads(self.run_program("eval", MODEL, "--data", self.data, "--json", "--batch-size", "3").stdout)
+        self.assertAlmostEqual(one["loss"], result["loss"], places=6)
+        self.assertIn("top-1", self.run_program("eval", MODEL, "--data", self.data).stdout)
+
+    def test_less_than_asked_needs_permission_and_exits_3(self):
+        program = self.path("grouped.pt2")
+        torch.export.save(torch.export.export(GroupedTransposed(), (torch.randn(1, 4, 8, 8),)), program)
+        np.savez(self.path("images.npz"), x0=np.ones((2, 4, 8, 8), np.float32))
+        args = ["quantize", program, "--recipe", "xnnpack-static", "--data", self.path("images.npz"), "-o", self.path("q.pt2")]
+        self.assert_error(*args, says=["1 of the layers asked for would stay in float", "up (%", "groups = 2", "--allow-partial"])
+        self.assertFalse((self.folder / "q.pt2").exists())
+        self.assertIn("in float: up", self.run_program(*args, "--allow-partial", code=3).stdout)
+        self.assertTrue((self.folder / "q.pt2").exists())
+        self.assertIn("stay in float", self.run_program("plan", program, "--recipe", "xnnpack-static").stdout)
+
+    # ---- bad input
+
+    def test_programs_that_are_none(self):
+        self.assert_error("inspect", "nowhere.pt2", says=["nowhere.pt2"])
+        (self.folder / "text.pt2").write_text("not an archive")
+        self.assert_error("inspect", self.path("text.pt2"), says=["text.pt2"])
+        (self.folder / "cut.pt2").write_bytes(pathlib.Path(MODEL).read_bytes()[:100000])
+        self.assert_error("plan", self.path("cut.pt2"), "--recipe", "xnnpack-static", says=["cut.pt2"])
+
+    def test_recipes_that_are_none(self):
+        self.assert_error("plan", MODEL, "--recipe", "int7-magic", says=["int7-magic: is no built-in recipe", "xnnpack-static-per-tensor"])
+        recipe = self.folder / "recipe.json"
+        for text, says in (("{", "is no JSON"), ('{"scheme": "int7"}', 'unknown scheme "int7"'),
+                           ('{"scheme": "xnnpack-static", "rules": [{"select": {"module": "nope.*"}, "scheme": "float"}]}',
+                            "rule 1: module nope.* selects nothing of the program")):
+            recipe.write_text(text)
+            self.assert_error("plan", MODEL, "--recipe", str(recipe), says=["recipe.json", says])
+
+    def test_data_that_do_not_fit(self):
+        np.savez(self.path("small.npz"), x0=np.zeros((2, 1, 27, 28), np.float32), y=np.zeros(2, np.int64))
+        for command in (["eval", MODEL], ["quantize", MODEL, "--recipe", "xnnpack-static", "-o", self.path("q.pt2")]):
+            self.assert_error(*command, "--data", self.path("small.npz"), says=["small.npz", "input x", "size 27 on axis 2"])
+        np.savez(self.path("unlabelled.npz"), x0=self.images)
+        self.assert_error("eval", MODEL, "--data", self.path("unlabelled.npz"), says=["has no labels"])
+        np.savez(self.path("labels.npz"), x0=self.images, y=np.full(8, 10))
+        self.assert_error("eval", MODEL, "--data", self.path("labels.npz"), says=["class 10", "0 to 9"])
+
+    def test_inputs_that_do_not_fit(self):
+        output = ["--output", self.path("y.safetensors")]
+        save_file({"z": self.images}, self.path("z.safetensors"))
+        self.assert_error("run", MODEL, "--input", self.path("z.safetensors"), *output, says=["no tensor for input 0", "x0 or x"])
+        save_file({"x0": self.images, "x1": self.images}, self.path("two.safetensors"))
+        self.assert_error("run", MODEL, "--input", self.path("two.safetensors"), *output, says=["holds 2 tensors", "takes 1"])
+        save_file({"x0": self.images.astype(np.float64)}, self.path("double.safetensors"))
+        self.assert_error("run", MODEL, "--input", self.path("double.safetensors"), *output, says=["input x", "has dtype Double"])
+        self.assertFalse((self.folder / "y.safetensors").exists())
+
+    def test_a_program_that_is_quantized_already(self):
+        self.quantize("int8.pt2")
+        self.assert_error("plan", self.path("int8.pt2"), "--recipe", "xnnpack-static", says=["quantized already"])
+        recipes = json.loads(self.run_program("inspect", self.path("int8.pt2"), "--json").stdout)["recipes"]
+        self.assertIn("nothing: the program is quantized already", recipes["xnnpack-static"])
+
+    def test_outputs_that_cannot_be_written(self):
+        self.assert_error("quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "-o", self.path("no/such/q.pt2"),
+                          says=["cannot be written", "No such file or directory"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
