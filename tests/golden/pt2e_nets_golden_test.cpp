@@ -1,4 +1,4 @@
-// What holds for every converted program, tried on every net of pt2e_nets with three schemes: int8 weights alone in the
+// What holds for every converted program, tried on every net of pt2e_nets with four schemes: int8 weights alone in the
 // state, one annotated reader a dequantize node, nothing that the verifier finds, the same bits after a round trip
 // through a file.
 #include <ATen/Context.h>
@@ -81,16 +81,23 @@ std::string broken_property(const Program& converted, const std::set<std::string
   return "";
 }
 
-std::string try_net(const std::string& path, const SymmetricConfigArgs& scheme) {
+struct Scheme {
+  const char* name;
+  SymmetricConfigArgs config;
+  bool reference = false;
+};
+
+std::string try_net(const std::string& path, const Scheme& scheme) {
   XNNPACKQuantizer quantizer;
-  quantizer.set_global(get_symmetric_quantization_config(scheme));
+  quantizer.set_global(get_symmetric_quantization_config(scheme.config));
   PreparedProgram prepared = prepare_pt2e(load_pt2(path), quantizer);
   const std::set<std::string> annotated = annotated_nodes(prepared.program());
   {
     const at::NoGradGuard no_grad;
     for (int batch = 0; batch < 2; ++batch) prepared.run(random_inputs(prepared.program()));
   }
-  const ConvertedProgram converted = convert_pt2e(std::move(prepared));
+  const ConvertedProgram converted =
+      convert_pt2e(std::move(prepared), {.use_reference_representation = scheme.reference});
   if (const std::string broken = broken_property(converted.program, annotated); !broken.empty()) return broken;
   verify(converted.program);
   const TempFolder folder;
@@ -111,24 +118,26 @@ TEST(Pt2eNets, ConvertedProgramsHoldTheirProperties) {
   if (const auto reason = reason_to_skip("pt2e_nets", "")) GTEST_SKIP() << *reason;
   at::manual_seed(3);
   Summary summary{.family = "pt2e_nets"};
-  const std::pair<const char*, SymmetricConfigArgs> schemes[] = {
-      {"per tensor", {}}, {"per channel", {.is_per_channel = true}}, {"dynamic", {.is_dynamic = true}}};
+  const Scheme schemes[] = {{"per tensor", {}},
+                            {"per channel", {.is_per_channel = true}},
+                            {"dynamic", {.is_dynamic = true}},
+                            {"reference", {}, /*reference=*/true}};
   for (const auto& entry : std::filesystem::directory_iterator(directory() / "pt2e_nets")) {
     if (entry.path().extension() != ".pt2") continue;
-    for (const auto& [name, scheme] : schemes) {
+    for (const Scheme& scheme : schemes) {
       ++summary.cases;
       std::string broken;
       try {
         broken = try_net(entry.path().string(), scheme);
       } catch (const Error& error) {
         broken = error.what();
-        if (scheme.is_dynamic && broken.find("annotated none of the program's") != std::string::npos) {
+        if (scheme.config.is_dynamic && broken.find("annotated none of the program's") != std::string::npos) {
           ++summary.intended["the net has no layer that XNNPACK runs with dynamic scales, and an error says so"];
           continue;
         }
       }
       ++(broken.empty() ? summary.equal : summary.differ);
-      EXPECT_EQ(broken, "") << entry.path().filename() << ", " << name;
+      EXPECT_EQ(broken, "") << entry.path().filename() << ", " << scheme.name;
     }
   }
   report(summary);

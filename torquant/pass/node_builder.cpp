@@ -25,7 +25,9 @@ Value* NodeBuilder::out_dtype(const std::string& op, at::ScalarType dtype, const
   std::vector<NamedArgument> named = {{"", OperatorArgument{"torch.ops.aten." + op}}, {"", dtype}};
   for (const Argument& arg : args) named.push_back({"", arg});
   meta.dtype = dtype;
-  return insert("higher_order.out_dtype", std::move(named), std::move(meta));
+  Value* result = insert("higher_order.out_dtype", std::move(named), std::move(meta));
+  result->producer()->single_tensor_return = true;
+  return result;
 }
 
 Value* NodeBuilder::clamp(Value* x, Argument min, Argument max) {
