@@ -294,7 +294,7 @@ void check_operators(const Graph& graph) {
     if (node.op() == ops::kObserve) {
       throw Error({.where = "",
                    .what = "is a prepared program: it holds observers and is not converted yet",
-                   .hint = "load it with load_prepared, or go on with `torquant quantize --resume`"});
+                   .hint = "load it with load_prepared, calibrate it further, and convert it"});
     }
     if (node.op().is_dispatcher_op() && find_operator(node.op()) == nullptr) {
       throw Error({.where = node.describe(),
