@@ -4,9 +4,14 @@
 For each net: torch.export writes it, PROGRAM (exchange_with_pytorch.cpp) reads, quantizes and writes it, and here
 torch.export.load reads what it wrote and must compute the same bits as PROGRAM did, float and quantized; the float
 archive must also give what the net itself gives, and say what PyTorch's own archive says.
+
+The nets are small ones written here and, where TORQUANT_MODELS_DIR is set, every FOLDER/*.pt2 in it, with FOLDER's
+inputs.safetensors (x0, x1 ...) and calibration.safetensors (<sample>.x<input>).
 """
 import collections
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -97,57 +102,74 @@ def check_bits(what, ours, theirs):
         raise SystemExit(f"FAILED {what}: ours {ours.dtype}{list(ours.shape)}, PyTorch's {theirs.dtype}{list(theirs.shape)}, difference {difference}")
 
 
-def run_case(case, program, folder):
-    torch.manual_seed(7)
-    module = case.module.eval()
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm2d):  # statistics that do something
-            norm.running_mean.uniform_(-0.5, 0.5)
-            norm.running_var.uniform_(0.5, 1.5)
-    inputs = case.inputs(4)
-    exported = torch.export.export(module, inputs, dynamic_shapes=case.dynamic, strict=case.strict)
-    torch.export.save(exported, folder / "net.pt2")
-    test = case.inputs(case.test_batch)
-    data = {f"test.{i}": tensor.contiguous() for i, tensor in enumerate(test)}
-    for batch in range(3):
-        data |= {f"calibration.{batch}.{i}": tensor.contiguous() for i, tensor in enumerate(case.inputs(4))}
-    save_file(data, folder / "data.safetensors")
+def exchange(name, exported, test, calibration, program, folder):
+    """`folder` holds the archive net.pt2 of `exported`; returns how many weights are int8."""
+    data = {f"test.{i}": tensor for i, tensor in enumerate(test)}
+    data |= {f"calibration.{sample}.{i}": tensor for sample, batch in enumerate(calibration) for i, tensor in enumerate(batch)}
+    save_file({key: tensor.contiguous() for key, tensor in data.items()}, folder / "data.safetensors")
 
     result = subprocess.run([program, folder], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise SystemExit(f"FAILED {case.name}: {program} ended with {result.returncode}: {result.stderr}")
+        raise SystemExit(f"FAILED {name}: {program} ended with {result.returncode}: {result.stderr}")
     outputs = load_file(folder / "outputs.safetensors")
 
     expected = as_tuple(exported.module()(*test))
     for kind in ("float", "quantized"):
         loaded = torch.export.load(folder / f"{kind}.pt2")
         for i, theirs in enumerate(as_tuple(loaded.module()(*test))):
-            check_bits(f"{case.name} {kind}, output {i}", outputs[f"{kind}.{i}"], theirs)
+            check_bits(f"{name} {kind}, output {i}", outputs[f"{kind}.{i}"], theirs)
             if kind == "float":
-                check_bits(f"{case.name} against the net, output {i}", outputs[f"{kind}.{i}"], expected[i])
+                check_bits(f"{name} against the net, output {i}", outputs[f"{kind}.{i}"], expected[i])
         loaded.run_decompositions({})
-    again = torch.export.load(folder / "float.pt2")
-    if str(again) != str(torch.export.load(folder / "net.pt2")):
-        raise SystemExit(f"FAILED {case.name}: the float archive prints otherwise than PyTorch's")
+    again, original = torch.export.load(folder / "float.pt2"), torch.export.load(folder / "net.pt2")
+    if str(again) != str(original):
+        raise SystemExit(f"FAILED {name}: the float archive prints otherwise than PyTorch's")
+    if again.state_dict.keys() != original.state_dict.keys():
+        raise SystemExit(f"FAILED {name}: the float archive holds other tensors than PyTorch's")
+    for key, tensor in original.state_dict.items():
+        check_bits(f"{name}, {key}", again.state_dict[key], tensor)
     quantized = torch.export.load(folder / "quantized.pt2")
-    int8 = [name for name, tensor in quantized.state_dict.items() if tensor.dtype == torch.int8]
+    int8 = [key for key, tensor in quantized.state_dict.items() if tensor.dtype == torch.int8]
     ops = [str(node.target) for node in quantized.graph.nodes]
     if not int8 or not any("dequantize_per_channel" in op for op in ops):
-        raise SystemExit(f"FAILED {case.name}: nothing is quantized in quantized.pt2")
+        raise SystemExit(f"FAILED {name}: nothing is quantized in quantized.pt2")
     return len(int8)
+
+
+def exchange_case(case, program, folder):
+    torch.manual_seed(7)
+    module = case.module.eval()
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm2d):  # statistics that do something
+            norm.running_mean.uniform_(-0.5, 0.5)
+            norm.running_var.uniform_(0.5, 1.5)
+    exported = torch.export.export(module, case.inputs(4), dynamic_shapes=case.dynamic, strict=case.strict)
+    torch.export.save(exported, folder / "net.pt2")
+    return exchange(case.name, exported, case.inputs(case.test_batch), [case.inputs(4) for _ in range(3)], program, folder)
+
+
+def exchange_model(archive, program, folder):
+    shutil.copy(archive, folder / "net.pt2")
+    inputs, samples = load_file(archive.parent / "inputs.safetensors"), load_file(archive.parent / "calibration.safetensors")
+    test = [inputs[f"x{i}"] for i in range(len(inputs))]
+    calibration = [[samples[f"{sample}.x{i}"] for i in range(len(inputs))] for sample in range(4)]
+    return exchange(f"{archive.parent.name}/{archive.name}", torch.export.load(archive), test, calibration, program, folder)
 
 
 def main():
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", FutureWarning)  # PyTorch's own, about its own trees
-    count = 0
+    models = os.environ.get("TORQUANT_MODELS_DIR")
+    archives = sorted(pathlib.Path(models).glob("*/*.pt2")) if models else []
+    if models and not archives:
+        raise SystemExit(f"FAILED: no FOLDER/*.pt2 in {models}, which TORQUANT_MODELS_DIR names")
+    exchanges = [(exchange_case, case, case.name) for case in cases()] + [(exchange_model, archive, str(archive)) for archive in archives]
     with torch.no_grad():
-        for case in cases():
+        for exchange_one, net, name in exchanges:
             with tempfile.TemporaryDirectory() as folder:
-                weights = run_case(case, sys.argv[1], pathlib.Path(folder))
-            print(f"{case.name}: same bits, float and quantized ({weights} int8 weights)")
-            count += 1
-    print(f"{count} nets passed")
+                weights = exchange_one(net, sys.argv[1], pathlib.Path(folder))
+            print(f"{name}: same bits, float and quantized ({weights} int8 weights)", flush=True)
+    print(f"{len(exchanges)} nets passed")
 
 
 if __name__ == "__main__":
