@@ -1,6 +1,7 @@
 """Runs the torquant program as users do: cli_test.py TORQUANT DEMO_FOLDER"""
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -157,6 +158,23 @@ class Cli(unittest.TestCase):
         self.assertIn("in float: up", self.run_program(*args, "--allow-partial", code=3).stdout)
         self.assertTrue((self.folder / "q.pt2").exists())
         self.assertIn("stay in float", self.run_program("plan", program, "--recipe", "xnnpack-static").stdout)
+
+    def test_an_interrupted_run_says_so_and_writes_nothing(self):
+        np.savez(self.data, x0=np.zeros((20000, 1, 28, 28), np.float32))
+        output = self.folder / "q.pt2"
+        output.write_text("the old one")
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen([PROGRAM, "quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "-o", output, "--samples", "20000", "--json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while '"done"' not in process.stderr.readline():  # calibration has begun
+                self.assertIsNone(process.poll())
+            process.send_signal(signal_number)
+            out, err = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, -signal_number)
+            self.assertEqual(out, "")
+            self.assertRegex(err, r"interrupted after [\d,]+ of 20,000 calibration samples; nothing was written")
+            self.assertEqual(output.read_text(), "the old one")
+            self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["calibration.npz", "q.pt2"])
 
     # ---- bad input
 

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/output.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/graph/operator_schema.h"
@@ -36,6 +38,11 @@ std::string field(const char* path, const std::string& key) {
     return begin == line.npos ? "" : line.substr(begin);
   }
   return "unknown";
+}
+
+std::string memory_text() {
+  const std::string kilobytes = field("/proc/meminfo", "MemTotal");  // "24684096 kB", of 1024 bytes
+  return kilobytes == "unknown" ? kilobytes : bytes_text(std::atoll(kilobytes.c_str()) * 1024);
 }
 
 // x [n, 32] → linear → relu, weights a smooth wave.
@@ -89,7 +96,7 @@ void add_doctor(CLI::App& app, ExitCode& exit_code) {
     fmt::print("CPU        {}\n", field("/proc/cpuinfo", "model name"));
     fmt::print("kernels    {}\n", at::get_cpu_capability());
     fmt::print("threads    {} of {} cores\n", at::get_num_threads(), std::thread::hardware_concurrency());
-    fmt::print("memory     {}\n\nself-test\n", field("/proc/meminfo", "MemTotal"));
+    fmt::print("memory     {}\n\nself-test\n", memory_text());
 
     bool good = true;
     for (const OpId& op : {ops::kQuantizePerTensor, ops::kDequantizePerTensor, ops::kQuantizePerChannel,

@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/interrupt.h"
 
 namespace {
 
@@ -19,7 +20,7 @@ int report(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using namespace torquant::cli;  // NOLINT(google-build-using-namespace): this is the tool's own namespace
+  using namespace torquant::cli;
   CLI::App app(
       "Quantizes PyTorch programs (.pt2 archives of torch.export) without Python.\n\n"
       "  torquant inspect  model.pt2                                  what is in it\n"
@@ -44,6 +45,9 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;  // --help and --version are no errors
+  } catch (const Interrupted& interrupted) {
+    fmt::print(stderr, "interrupted after {}; nothing was written\n", interrupted.after);
+    end_by_signal(interrupted.signal);
   } catch (const c10::Error& error) {
     return report(error.what_without_backtrace());
   } catch (const std::exception& error) {

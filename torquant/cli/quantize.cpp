@@ -16,6 +16,7 @@
 
 #include "torquant/cli/batches.h"
 #include "torquant/cli/commands.h"
+#include "torquant/cli/interrupt.h"
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
@@ -47,7 +48,7 @@ void check_output(const std::string& path) {
 }
 
 // Gives the number of samples that were seen.
-int64_t calibrate(PreparedProgram& prepared, const Options& options) {
+int64_t calibrate(PreparedProgram& prepared, const Options& options, const InterruptGuard& interrupt) {
   const std::unique_ptr<Dataset> data = open_dataset(options.data, Split::kTrain);
   const BatchPlan plan = plan_batches(prepared.program(), *data, options.batch_size, /*preferred=*/1);
   const int64_t wanted = std::min(options.samples.value_or(kDefaultSamples), data->size());
@@ -72,6 +73,7 @@ int64_t calibrate(PreparedProgram& prepared, const Options& options) {
           fmt::format("{} on samples {} to {} of {}", options.program, first, first + count - 1, data->name()));
     }
     progress.update(first + count);
+    interrupt.check(fmt::format("{} of {} calibration samples", with_commas(first + count), with_commas(total)));
   }
   return total;
 }
@@ -84,7 +86,8 @@ ExitCode quantize(const Options& options) {
   PreparedProgram prepared = prepare_pt2e(load_pt2(options.program), quantizer);
   const size_t missing = shortfall(prepared.report(), quantizer).size();
   if (!options.allow_partial) refuse_shortfall(options.program, shortfall(prepared.report(), quantizer));
-  const int64_t samples = calibrate(prepared, options);
+  const InterruptGuard interrupt;
+  const int64_t samples = calibrate(prepared, options, interrupt);
   const ConvertedProgram converted = convert_pt2e(std::move(prepared));
   save_pt2(converted.program, options.output);
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/interrupt.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/io/pt2.h"
@@ -85,6 +86,7 @@ void add_run(CLI::App& app, ExitCode& exit_code) {
     } catch (const Error& error) {
       throw error.within(options->program);
     }
+    const InterruptGuard whole_file;
     save_safetensors(options->output, named_outputs(outputs));
     exit_code = kDone;
   });

@@ -7,10 +7,8 @@
 #include "torquant/pass/reference_match.h"
 #include "torquant/pass/reference_representation.h"
 
-namespace torquant {
+namespace torquant::reference {
 namespace {
-
-using namespace reference;
 
 const OpId kMaxPool2d{"aten.max_pool2d_with_indices.default"};
 
@@ -77,4 +75,4 @@ bool rewrite_max_pool(Program& program, Node* node) {
   return true;
 }
 
-}  // namespace torquant
+}  // namespace torquant::reference

@@ -8,10 +8,8 @@
 #include "torquant/graph/ops.h"
 #include "torquant/pass/reference_match.h"
 
-namespace torquant {
+namespace torquant::reference {
 namespace {
-
-using namespace reference;
 
 const OpId kConvolution{"aten.convolution.default"};
 
@@ -127,4 +125,4 @@ bool rewrite_dynamic_linear(Program& program, Node* node) {
   return true;
 }
 
-}  // namespace torquant
+}  // namespace torquant::reference

@@ -2,7 +2,7 @@
 
 #include "torquant/graph/program.h"
 
-namespace torquant {
+namespace torquant::reference {
 
 // The patterns of reference_representation.h that end in one node: `node` is that last node (the quantize node; of a
 // dynamic linear layer, the layer). True when it was replaced; the nodes of the pattern are dead then.
@@ -15,4 +15,4 @@ bool rewrite_max_pool(Program& program, Node* node);
 bool rewrite_quantize(Program& program, Node* node);
 bool rewrite_dequantize(Program& program, Node* node);
 
-}  // namespace torquant
+}  // namespace torquant::reference

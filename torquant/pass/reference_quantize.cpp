@@ -8,10 +8,8 @@
 #include "torquant/graph/ops.h"
 #include "torquant/pass/reference_match.h"
 
-namespace torquant {
+namespace torquant::reference {
 namespace {
-
-using namespace reference;
 
 bool is_per_channel_int8(const Node& node, const OpId& op) {
   return node.op() == op && is_int8(node) && node.input("input") != nullptr && node.input("scales") != nullptr &&
@@ -77,4 +75,4 @@ bool rewrite_dequantize(Program& program, Node* node) {
   return true;
 }
 
-}  // namespace torquant
+}  // namespace torquant::reference

@@ -14,8 +14,9 @@ PassResult rewrite_as_reference_representation(Program& program) {
   using Rewrite = bool (*)(Program&, Node*);
   // Patterns before their parts; what is left of quantize and dequantize last. A rewrite leaves its old nodes dead, and
   // they must be gone before the next one asks who reads a value.
-  for (const Rewrite rewrite : {rewrite_dynamic_linear, rewrite_static_layer, rewrite_add, rewrite_max_pool,
-                                rewrite_quantize, rewrite_dequantize}) {
+  for (const Rewrite rewrite :
+       {reference::rewrite_dynamic_linear, reference::rewrite_static_layer, reference::rewrite_add,
+        reference::rewrite_max_pool, reference::rewrite_quantize, reference::rewrite_dequantize}) {
     for (Node* node : program.graph().nodes_snapshot()) result.changed |= rewrite(program, node);
     remove_dead_nodes(program);
   }
@@ -24,9 +25,8 @@ PassResult rewrite_as_reference_representation(Program& program) {
     const at::ScalarType dtype = node.input("input")->tensor().dtype;
     if (dtype == at::kFloat) continue;
     result.refusals.push_back(
-        {node.describe(), fmt::format("it quantizes {}: integer arithmetic is written for float32 "
-                                      "values",
-                                      c10::toString(dtype))});
+        {node.describe(),
+         fmt::format("it quantizes {}: integer arithmetic is written for float32 values", c10::toString(dtype))});
   }
   return result;
 }
