@@ -1,17 +1,28 @@
-// A program outside this repository: it sees the installed headers and library alone.
-#include <torquant/core/dtype.h>
-#include <torquant/core/error.h>
-#include <torquant/core/granularity.h>
+// A program outside this repository, which sees the installed headers and library alone: consumer MODEL.pt2 OUT.pt2
+// quantizes a program of linear layers on [2, 6, 8] and reads the result back.
+#include <ATen/ops/linspace.h>
+#include <torquant/torquant.h>
 
 #include <cstdio>
 
-int main() {
-  namespace tq = torquant;
+namespace tq = torquant;
+
+int main(int, char** argv) {
+  tq::XNNPACKQuantizer quantizer;
+  quantizer.set_global(tq::get_symmetric_quantization_config({.is_per_channel = true}));
+  tq::PreparedProgram prepared = tq::prepare_pt2e(tq::load_pt2(argv[1]), quantizer);
+  const at::Tensor x = at::linspace(-1, 1, 2 * 6 * 8).reshape({2, 6, 8});
+  prepared.forward({x});
+  const tq::ConvertedProgram converted = tq::convert_pt2e(std::move(prepared));
+  tq::save_pt2(converted.program, argv[2]);
+  const at::Tensor y = tq::Interpreter(tq::load_pt2(argv[2])).forward({x})[0];
+  std::printf("%zu of %zu layers, %lld outputs\n", converted.report.quantized_layers(), converted.report.layers.size(),
+              static_cast<long long>(y.numel()));
   try {
-    (void)tq::block_size_of(tq::PerGroup{3}, std::vector<int64_t>{2, 8});
+    (void)tq::load_pt2("nowhere.pt2");
   } catch (const tq::Error& error) {  // thrown inside the library, caught outside it
     std::puts(error.what());
-    return tq::quant_range(tq::DType::kInt4) == tq::QuantRange{-8, 7} ? 0 : 1;
+    return converted.report.quantized_layers() == converted.report.layers.size() ? 0 : 1;
   }
   return 1;
 }
