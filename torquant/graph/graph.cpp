@@ -21,8 +21,10 @@ TensorMeta contiguous_meta(at::ScalarType dtype, std::vector<Dim> sizes) {
 TensorMeta meta_of(const at::Tensor& tensor) {
   TensorMeta meta{.dtype = tensor.scalar_type()};
   for (const int64_t size : tensor.sizes()) meta.sizes.emplace_back(size);
-  for (const int64_t stride : tensor.strides()) meta.strides.emplace_back(stride);
-  meta.storage_offset = tensor.storage_offset();
+  if (tensor.layout() == at::kStrided) {  // others have none
+    for (const int64_t stride : tensor.strides()) meta.strides.emplace_back(stride);
+    meta.storage_offset = tensor.storage_offset();
+  }
   meta.requires_grad = tensor.requires_grad();
   meta.device = tensor.device();
   meta.layout = tensor.layout();

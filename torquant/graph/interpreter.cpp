@@ -213,7 +213,12 @@ class CompiledGraph {
       if (expected.float_list) return constant(std::vector<double>(values->begin(), values->end()));
       return constant(*values);
     }
-    if (const auto* values = std::get_if<std::vector<double>>(&argument)) return constant(*values);
+    if (const auto* values = std::get_if<std::vector<double>>(&argument)) {
+      if (!expected.optional_elements) return constant(*values);
+      c10::List<std::optional<at::Scalar>> list;  // Scalar?[]: numbers that a post-op takes
+      for (const double value : *values) list.push_back(at::Scalar(value));
+      return constant(list);
+    }
     if (const auto* values = std::get_if<std::vector<bool>>(&argument)) {
       c10::List<bool> list;
       for (const bool value : *values) list.push_back(value);

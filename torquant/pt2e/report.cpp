@@ -5,53 +5,12 @@
 
 #include <algorithm>
 
+#include "torquant/graph/layers.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
 namespace torquant {
 namespace {
-
-bool is_layer(const Node& node) {
-  const OpId& op = node.op();
-  return op == ops::kLinear || ops::is_conv(op) || ops::is_conv_transpose(op) || op == ops::kMatmul ||
-         op == ops::kBmm || op == ops::kEmbedding || op == ops::kScaledDotProductAttention ||
-         op.name() == "aten.lstm.input" || op.name() == "aten.gru.input";
-}
-
-// Elements at the example sizes; 0 when a size has no hint.
-int64_t elements(const Value* value) {
-  if (value == nullptr || !value->is_tensor()) return 0;
-  int64_t count = 1;
-  for (const Dim& size : value->tensor().sizes) count *= hint_of(size).value_or(0);
-  return count;
-}
-
-int64_t size_at(const Value* value, int64_t axis) {
-  const TensorMeta& meta = value->tensor();
-  const auto index = static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(meta.rank()) : axis);
-  return index < meta.rank() ? hint_of(meta.sizes[index]).value_or(0) : 0;
-}
-
-// Multiply-accumulates: what each output (of a transposed convolution: each input) element takes.
-int64_t macs_of(const Node& node) {
-  const Value* output = node.output();
-  const Value* weight = node.input("weight");
-  if (output == nullptr || !output->is_tensor()) return 0;
-  if (node.op() == ops::kLinear) return elements(output) * size_at(weight, -1);
-  if (ops::is_conv(node.op())) {
-    const int64_t channels = std::max<int64_t>(size_at(weight, 0), 1);
-    return elements(output) * (elements(weight) / channels);
-  }
-  if (ops::is_conv_transpose(node.op())) {
-    const int64_t channels = std::max<int64_t>(size_at(weight, 0), 1);
-    return elements(node.input("input")) * (elements(weight) / channels);
-  }
-  if (node.op() == ops::kMatmul || node.op() == ops::kBmm) {
-    const Value* self = node.input("self");
-    return self == nullptr ? 0 : elements(output) * size_at(self, -1);
-  }
-  return 0;
-}
 
 int64_t float_bytes(const Program& program, const Value* weight) {
   const at::Tensor* tensor = program.tensor_of(weight);
@@ -97,7 +56,7 @@ QuantizationReport make_report(const Program& program, const Annotations& annota
     LayerReport layer{.node = node.name(), .module_path = node.module_path(), .op = node.op().name()};
     const Value* weight = node.input("weight");
     layer.weight_bytes = float_bytes(program, weight);
-    layer.macs = macs_of(node);
+    layer.macs = multiply_accumulates(node);
     const QuantizationAnnotation* annotation = annotations.find(&node);
     if (annotation != nullptr && !annotation->input_qspec_map.empty()) {
       layer.quantized = true;

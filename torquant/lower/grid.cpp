@@ -1,0 +1,50 @@
+#include "torquant/lower/grid.h"
+
+#include "torquant/graph/graph.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
+
+namespace torquant {
+namespace {
+
+std::optional<OnGrid> read(const Node& node) {
+  const Argument* out_dtype = node.find_arg("out_dtype");
+  if (out_dtype != nullptr && !is_none(*out_dtype)) {
+    const auto* type = std::get_if<at::ScalarType>(out_dtype);
+    if (type == nullptr || *type != at::kFloat) return std::nullopt;
+  }
+  const Argument dtype = arg_or_default(node, "dtype");
+  const auto* type = std::get_if<at::ScalarType>(&dtype);
+  Value* input = node.input("input");
+  if (type == nullptr || input == nullptr) return std::nullopt;
+  return OnGrid{.input = input,
+                .grid = {.scale = double_arg(node, "scale"),
+                         .zero_point = int_arg(node, "zero_point"),
+                         .min = int_arg(node, "quant_min"),
+                         .max = int_arg(node, "quant_max"),
+                         .dtype = *type}};
+}
+
+}  // namespace
+
+std::optional<OnGrid> read_quantize(const Node* node) {
+  if (node == nullptr || node->op() != ops::kQuantizePerTensor) return std::nullopt;
+  std::optional<OnGrid> read_node = read(*node);
+  return read_node && read_node->input->tensor().dtype == at::kFloat ? read_node : std::nullopt;
+}
+
+std::optional<OnGrid> read_dequantize(const Node* node) {
+  return node == nullptr || node->op() != ops::kDequantizePerTensor ? std::nullopt : read(*node);
+}
+
+std::optional<OnGrid> dequantized(const Value* value) {
+  return value == nullptr ? std::nullopt : read_dequantize(value->producer());
+}
+
+Node* sole_user(const Value* value) {
+  if (value == nullptr || value->users().size() != 1) return nullptr;
+  Node* user = value->users()[0];
+  return user == &user->graph().output_node() ? nullptr : user;
+}
+
+}  // namespace torquant

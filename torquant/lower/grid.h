@@ -1,0 +1,39 @@
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "torquant/graph/node.h"
+
+namespace torquant {
+
+// What integer codes mean: (code - zero_point) * scale, codes in [min, max]; one scale for the whole tensor.
+struct Grid {
+  double scale;
+  int64_t zero_point;
+  int64_t min;
+  int64_t max;
+  at::ScalarType dtype;  // of the codes
+
+  bool operator==(const Grid&) const = default;
+};
+
+// A quantize or dequantize node: what it reads, and the grid.
+struct OnGrid {
+  Value* input;
+  Grid grid;
+};
+
+// Nothing where `node` is none with a grid of numbers, or where the float side is not float32. Null is allowed.
+std::optional<OnGrid> read_quantize(const Node* node);
+std::optional<OnGrid> read_dequantize(const Node* node);
+
+// The dequantize node behind a value, read.
+std::optional<OnGrid> dequantized(const Value* value);
+
+// The only node that reads `value`, unless that is the graph's output; else null.
+Node* sole_user(const Value* value);
+
+}  // namespace torquant

@@ -1,0 +1,215 @@
+#include "torquant/lower/onednn.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/ivalue.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <unordered_set>
+
+#include "torquant/core/error.h"
+#include "torquant/graph/layers.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
+#include "torquant/lower/move_codes.h"
+#include "torquant/lower/onednn_layer.h"
+#include "torquant/lower/unsigned_activations.h"
+#include "torquant/pass/remove_dead.h"
+
+namespace torquant {
+namespace {
+
+using onednn::Epilogue;
+using onednn::Layer;
+
+const OpId kQConvPrepack{"onednn.qconv_prepack.default"};
+const OpId kQConv{"onednn.qconv_pointwise.default"};
+const OpId kQConvSum{"onednn.qconv2d_pointwise.binary"};
+const OpId kQLinearPrepack{"onednn.qlinear_prepack.default"};
+const OpId kQLinear{"onednn.qlinear_pointwise.default"};
+const OpId kClone{"aten.clone.default"};
+const OpId kMaxPool{"quantized.max_pool2d.default"};
+const OpId kContiguous{"aten.contiguous.default"};
+
+const c10::OperatorHandle& operator_of(const OpId& op) {
+  const c10::OperatorHandle* handle = find_operator(op);
+  if (handle == nullptr) {
+    throw Error({.where = op.name(), .what = "is not in this LibTorch", .allowed = "a build with oneDNN (x86-64)"});
+  }
+  return *handle;
+}
+
+at::Tensor call(const OpId& op, std::vector<c10::IValue> stack) {
+  operator_of(op).callBoxed(stack);
+  return stack.at(0).toTensor();
+}
+
+// The example sizes, by which oneDNN chooses a layout; none where one is unknown.
+c10::IValue hints(const Value* value) {
+  std::vector<int64_t> sizes;
+  for (const Dim& size : value->tensor().sizes) {
+    const std::optional<int64_t> hint = hint_of(size);
+    if (!hint) return {};
+    sizes.push_back(*hint);
+  }
+  return sizes;
+}
+
+struct Geometry {
+  std::vector<int64_t> stride, padding, dilation;
+  int64_t groups;
+};
+
+Geometry geometry_of(const Node& conv) {
+  return {ints_arg(conv, "stride", 2), ints_arg(conv, "padding", 2), ints_arg(conv, "dilation", 2),
+          int_arg(conv, "groups")};
+}
+
+at::Tensor prepack(const Layer& layer) {
+  const Node& node = *layer.node;
+  if (node.op() == ops::kLinear) {
+    return call(kQLinearPrepack, {layer.weight.contiguous(), hints(layer.input.input)});
+  }
+  const Geometry geometry = geometry_of(node);
+  return call(kQConvPrepack,
+              {layer.weight.contiguous(), layer.scales, layer.input.grid.scale, layer.input.grid.zero_point,
+               geometry.stride, geometry.padding, geometry.dilation, geometry.groups, hints(layer.input.input)});
+}
+
+class Lowering {
+ public:
+  explicit Lowering(Program& program) : program_(program), graph_(program.graph()) {}
+
+  void lower(const Layer& layer, const Epilogue& epilogue) {
+    Node* last = epilogue.nodes.empty() ? layer.node : epilogue.nodes.back();
+    const std::string name = last->name();
+    const bool linear = layer.node->op() == ops::kLinear;
+    const std::string state = weight_name(layer);
+    Value* packed = program_.add_buffer(program_.unique_state_name(state + "_packed"), prepack(layer));
+    Value* scales = program_.add_buffer(program_.unique_state_name(state + "_scales"), layer.scales);
+    Value* zeros = program_.add_buffer(program_.unique_state_name(state + "_zero_points"),
+                                       at::zeros(layer.scales.sizes(), at::kLong));
+    Argument bias;
+    if (layer.bias.defined()) bias = program_.add_buffer(program_.unique_state_name(state + "_bias"), layer.bias);
+
+    const Grid& in = layer.input.grid;
+    std::vector<NamedArgument> args = {
+        {"qx", layer.input.input}, {"x_scale", in.scale},  {"x_zero_point", in.zero_point}, {"qw", packed},
+        {"w_scale", scales},       {"w_zero_point", zeros}};
+    if (epilogue.other) args.push_back({"qaccum", copy(epilogue.other->input, last)});
+    args.push_back({"bias", bias});
+    if (!linear) {
+      const Geometry geometry = geometry_of(*layer.node);
+      args.push_back({"stride", geometry.stride});
+      args.push_back({"padding", geometry.padding});
+      args.push_back({"dilation", geometry.dilation});
+      args.push_back({"groups", geometry.groups});
+    }
+    args.push_back({"output_scale", epilogue.output ? epilogue.output->scale : 1.0});
+    args.push_back({"output_zero_point", epilogue.output ? epilogue.output->zero_point : int64_t{0}});
+    args.push_back({"output_dtype", epilogue.output ? at::kByte : at::kFloat});
+    if (epilogue.other) {
+      args.push_back({"accum_scale", epilogue.other->grid.scale});
+      args.push_back({"accum_zero_point", epilogue.other->grid.zero_point});
+      args.push_back({"binary_attr", std::string("sum")});
+      args.push_back({"alpha", 1.0});
+    }
+    const bool sum = epilogue.other.has_value();
+    args.push_back({sum ? "unary_attr" : linear ? "post_op_name" : "attr", epilogue.activation});
+    args.push_back({sum ? "unary_scalars" : linear ? "post_op_args" : "scalars", epilogue.scalars});
+    args.push_back({sum ? "unary_algorithm" : linear ? "post_op_algorithm" : "algorithm", epilogue.algorithm});
+
+    TensorMeta meta = contiguous_meta(epilogue.output ? at::kByte : at::kFloat, last->output()->tensor().sizes);
+    Node* node = graph_.insert_before(last,
+                                      linear ? kQLinear
+                                      : sum  ? kQConvSum
+                                             : kQConv,
+                                      graph_.unique_name(layer.node->name() + "_int8"), std::move(args));
+    for (const auto& [key, text] : layer.node->metadata()) node->set_metadata(key, text);
+    Value* output = graph_.add_output(node, node->name(), std::move(meta));
+    graph_.replace_all_uses(last->output(), output);
+    for (size_t i = epilogue.nodes.size(); i-- > 0;) graph_.erase(epilogue.nodes[i]);
+    graph_.erase(layer.node);
+  }
+
+ private:
+  std::string weight_name(const Layer& layer) const {
+    const Node* dequantize = layer.node->input("weight")->producer();
+    return program_.spec_of(dequantize->input("input"))->target;
+  }
+
+  // A copy of the codes, over which the sum is written; overwrite_residuals() takes away those that nobody needs.
+  Value* copy(Value* codes, Node* position) {
+    Node* node = graph_.insert_before(position, kClone, graph_.unique_name("residual"),
+                                      {{"self", codes}, {"memory_format", at::MemoryFormat::ChannelsLast, true}});
+    return graph_.add_output(node, node->name(), codes->tensor());
+  }
+
+  Program& program_;
+  Graph& graph_;
+};
+
+bool computes_anew(const OpId& op) {
+  return op == kQConv || op == kQConvSum || op == ops::kQuantizePerTensor || op == kMaxPool;
+}
+
+// Whether nobody needs `codes` behind `copy`: a fresh tensor, and all other readers run before and keep nothing of it.
+bool may_overwrite(const Value* codes, Node* copy) {
+  if (codes->producer() == nullptr || !computes_anew(codes->producer()->op())) return false;
+  std::unordered_set<const Node*> readers;
+  for (const Node* user : codes->users()) {
+    if (user == copy) continue;
+    if (!computes_anew(user->op()) && !ops::is_dequantize(user->op())) return false;
+    readers.insert(user);
+  }
+  for (auto later = Graph::Iterator(copy); later != copy->graph().end(); ++later) {
+    if (readers.contains(&*later)) return false;
+  }
+  return true;
+}
+
+void overwrite_residuals(Graph& graph) {
+  for (Node* node : graph.nodes_snapshot()) {
+    if (node->op() != kQConvSum) continue;
+    Node* copy = node->input("qaccum")->producer();
+    if (may_overwrite(copy->input("self"), copy)) copy->set_op(kContiguous);
+  }
+}
+
+}  // namespace
+
+LoweredProgram lower_to_onednn(Program converted) {
+  LoweredProgram lowered{.program = std::move(converted), .report = {}};
+  Program& program = lowered.program;
+  for (const OpId& op : {kQConv, kQConvSum, kQLinear}) operator_of(op);
+  make_activations_unsigned(program);
+  move_codes(program);
+  Lowering lowering(program);
+  for (Node* node : program.graph().nodes_snapshot()) {
+    if (!is_layer(*node)) continue;
+    LoweredLayer& layer =
+        lowered.report.layers.emplace_back(LoweredLayer{.node = node->describe(), .macs = multiply_accumulates(*node)});
+    const std::optional<Layer> quantized = onednn::read_layer(program, node, layer.reason);
+    if (!quantized) continue;
+    const Epilogue epilogue = onednn::read_epilogue(*quantized);
+    layer.lowered = true;
+    layer.becomes = epilogue.describe();
+    lowering.lower(*quantized, epilogue);
+  }
+  move_codes(program);
+  overwrite_residuals(program.graph());
+  remove_dead_nodes(program);
+  remove_dead_state(program);
+  return lowered;
+}
+
+double LoweringReport::percent_of_macs() const {
+  int64_t all = 0, lowered = 0;
+  for (const LoweredLayer& layer : layers) {
+    all += layer.macs;
+    if (layer.lowered) lowered += layer.macs;
+  }
+  return all == 0 ? 0 : 100.0 * static_cast<double>(lowered) / static_cast<double>(all);
+}
+
+}  // namespace torquant
