@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/inputs.h"
 #include "torquant/cli/interrupt.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
@@ -17,33 +18,6 @@
 
 namespace torquant::cli {
 namespace {
-
-// Tensors by the program's input names, else x0, x1, …
-std::vector<c10::IValue> read_inputs(const std::string& path, const Program& program) {
-  const SafetensorsFile file = SafetensorsFile::open(path);
-  std::vector<c10::IValue> inputs;
-  const std::vector<Value*> expected = program.user_inputs();
-  std::vector<std::string> names;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    const std::string numbered = fmt::format("x{}", i);
-    names.push_back(file.contains(expected[i]->name()) ? expected[i]->name() : numbered);
-    if (!file.contains(names[i])) {
-      throw Error(
-          {.where = path,
-           .what = fmt::format("has no tensor for input {} of the program, but {}", i, fmt::join(file.names(), ", ")),
-           .allowed =
-               expected[i]->name() == numbered ? numbered : fmt::format("{} or {}", numbered, expected[i]->name())});
-    }
-    inputs.emplace_back(file.tensor(names[i]));
-  }
-  if (file.names().size() != names.size()) {
-    throw Error({.where = path,
-                 .what = fmt::format("holds {} tensors ({}), the program takes {}", file.names().size(),
-                                     fmt::join(file.names(), ", "), names.size()),
-                 .allowed = fmt::format("{}", fmt::join(names, ", "))});
-  }
-  return inputs;
-}
 
 // y0, y1, … in the order of the outputs; the tensors of a list one after the other.
 std::vector<std::pair<std::string, at::Tensor>> named_outputs(const std::vector<c10::IValue>& outputs) {
@@ -67,7 +41,7 @@ std::vector<std::pair<std::string, at::Tensor>> named_outputs(const std::vector<
 
 void add_run(CLI::App& app, ExitCode& exit_code) {
   struct Options {
-    std::string program, input, output;
+    std::string program, input, output, lower;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("run", "Run a program once");
@@ -75,10 +49,11 @@ void add_run(CLI::App& app, ExitCode& exit_code) {
   command->add_option("--input", options->input, "Safetensors with x0, x1, … or the names of the program's inputs")
       ->required();
   command->add_option("--output", options->output, "Where y0, y1, … are written (safetensors)")->required();
+  add_lower_option(*command, options->lower);
   command->callback([options, &exit_code] {
-    const Program program = load_pt2(options->program);
-    std::vector<c10::IValue> inputs = read_inputs(options->input, program);
     const at::NoGradGuard no_grad;
+    const Program program = load_lowered(options->program, options->lower);
+    std::vector<c10::IValue> inputs = read_inputs(options->input, program);
     Interpreter interpreter(program);
     std::vector<c10::IValue> outputs;
     try {

@@ -206,6 +206,13 @@ void save_pt2(const Program& program, const std::string& path) {
   std::vector<const StateTensor*> weights;
   std::vector<const StateTensor*> constants;
   for (const StateTensor& entry : program.state()) {
+    if (entry.tensor.layout() != at::kStrided) {
+      throw Error(
+          {.where = path,
+           .what = fmt::format("cannot hold {}: its layout is not strided but packed for this machine", entry.name),
+           .allowed = "dense tensors",
+           .hint = "a lowered program is made anew from the converted one, which can be saved"});
+    }
     (constant_names.contains(entry.name) ? constants : weights).push_back(&entry);
   }
 

@@ -1,0 +1,48 @@
+#include "torquant/lower/grid.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/test_qdq.h"
+
+namespace torquant {
+namespace {
+
+TEST(Grid, IsReadFromQuantizeAndDequantizeNodes) {
+  TestProgram net;
+  Value* x = net.input("x", {2, 3});
+  Value* codes = quantize(net, x, kImage);
+  Value* y = dequantize(net, codes, kImage);
+  const std::optional<OnGrid> quantized = read_quantize(codes->producer());
+  ASSERT_TRUE(quantized);
+  EXPECT_EQ(quantized->input, x);
+  EXPECT_EQ(quantized->grid, kImage);
+  EXPECT_EQ(dequantized(y)->input, codes);
+  EXPECT_FALSE(read_quantize(y->producer()));
+  EXPECT_FALSE(read_dequantize(codes->producer()));
+  EXPECT_FALSE(dequantized(x)) << "an input has no producer";
+  EXPECT_FALSE(read_quantize(nullptr));
+}
+
+TEST(Grid, OfAnotherFloatTypeIsNone) {
+  TestProgram net;
+  Value* codes = quantize(net, net.input("x", {2, 3}, at::kHalf), kImage);
+  EXPECT_FALSE(read_quantize(codes->producer()));
+  std::vector<NamedArgument> args = on_grid(codes, kImage);
+  args.push_back({"out_dtype", at::kHalf, true});
+  EXPECT_FALSE(dequantized(net.op("quantized_decomposed.dequantize_per_tensor.default", args)));
+}
+
+TEST(Grid, SoleUser) {
+  TestProgram net;
+  Value* x = net.input("x", {2});
+  Value* a = net.relu(x);
+  Value* b = net.relu(a);
+  const Program program = net.returns({b});
+  EXPECT_EQ(sole_user(a), b->producer());
+  EXPECT_EQ(sole_user(b), nullptr) << "the graph returns it";
+  net.relu(a);
+  EXPECT_EQ(sole_user(a), nullptr) << "two nodes read it";
+}
+
+}  // namespace
+}  // namespace torquant

@@ -1,0 +1,144 @@
+#include "torquant/lower/onednn.h"
+
+#include <ATen/ops/div.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_qdq.h"
+#include "torquant/io/pt2.h"
+
+namespace torquant {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+class LowerToOnednn : public testing::Test {
+ protected:
+  Value* conv(Value* x, const std::string& name, int64_t out, int64_t groups = 1) {
+    const int64_t in = std::get<int64_t>(x->tensor().sizes[1]);
+    return net.op("aten.conv2d.default",
+                  {{"input", x},
+                   {"weight", int8_weight(net, name, {out, in / groups, 3, 3})},
+                   {"bias", net.parameter(name + ".bias", {out})},
+                   {"padding", Ints{1, 1}},
+                   {"groups", groups}},
+                  name);
+  }
+  Value* linear(Value* x, const std::string& name, int64_t out) {
+    const int64_t in = std::get<int64_t>(x->tensor().sizes.back());
+    return net.op(
+        "aten.linear.default",
+        {{"input", x}, {"weight", int8_weight(net, name, {out, in})}, {"bias", net.parameter(name + ".bias", {out})}},
+        name);
+  }
+  Value* unary(const std::string& op, Value* x) { return net.op("aten." + op + ".default", {{"self", x}}); }
+
+  // Lowers the program that returns `output`, numbers on `grid`: every layer runs on integers, as `becomes` says, and
+  // no code differs by more than one.
+  void expect_one_step(Value* output, const Grid& grid, const std::vector<std::string>& becomes) {
+    const Program program = net.returns({output});
+    lowered = lower_to_onednn(program.clone());
+    std::vector<std::string> found;
+    for (const LoweredLayer& layer : lowered.report.layers) found.push_back(layer.becomes + layer.reason);
+    EXPECT_EQ(found, becomes);
+    EXPECT_EQ(lowered.report.percent_of_macs(), 100);
+    const at::Tensor expected = outputs_of(program, net.examples())[0];
+    for (int run = 0; run < 2; ++run) {  // the second one sees what the first one wrote over
+      const at::Tensor got = outputs_of(lowered.program, net.examples())[0];
+      ASSERT_EQ(got.sizes(), expected.sizes());
+      EXPECT_LE(got.sub(expected).abs().max().item<double>(), 1.001 * grid.scale);
+    }
+  }
+
+  TestProgram net;
+  LoweredProgram lowered;
+};
+
+TEST_F(LowerToOnednn, FusesWhatFollowsAConvolution) {
+  Value* x = through(net, net.input("x", {2, 8, 9, 10}), kImage);
+  x = through(net, conv(x, "first", 16), kHidden);
+  x = through(net, unary("relu", conv(x, "relu", 16)), kHidden);
+  x = through(net,
+              net.op("aten.hardtanh.default", {{"self", conv(x, "relu6", 16, 16)}, {"min_val", 0.0}, {"max_val", 6.0}}),
+              kHidden);
+  x = through(net, unary("hardswish", conv(x, "hardswish", 8)), kHidden);
+  expect_one_step(x, kHidden,
+                  {"uint8 → uint8", "uint8 → uint8, relu", "uint8 → uint8, hardtanh", "uint8 → uint8, hardswish"});
+  EXPECT_EQ(count_nodes(lowered.program, "quantized_decomposed.quantize_per_tensor.default"), 1u) << "of the input";
+  EXPECT_EQ(count_nodes(lowered.program, "quantized_decomposed.dequantize_per_tensor.default"), 1u) << "of the output";
+}
+
+TEST_F(LowerToOnednn, FusesWhatFollowsALinearLayer) {
+  Value* x = through(net, net.input("x", {3, 5, 32}), kImage);
+  x = through(net, unary("relu", linear(x, "a", 24)), kHidden);
+  x = through(net, unary("gelu", linear(x, "b", 24)), kHidden);
+  x = through(net, unary("tanh", linear(x, "c", 16)), Grid{0.008, 128, 0, 255, at::kByte});
+  expect_one_step(x, Grid{0.008, 128, 0, 255, at::kByte},
+                  {"uint8 → uint8, relu", "uint8 → uint8, gelu", "uint8 → uint8, tanh"});
+}
+
+TEST_F(LowerToOnednn, LeavesFloatsWhereNobodyQuantizes) {
+  Value* x = through(net, net.input("x", {3, 32}), kImage);
+  expect_one_step(unary("silu", linear(x, "a", 24)), Grid{1e-4, 0, 0, 255, at::kByte}, {"uint8 → float32, swish"});
+}
+
+TEST_F(LowerToOnednn, AddsIntoTheResidualThatNobodyNeedsLater) {
+  Value* stem =
+      quantize(net, unary("relu", conv(through(net, net.input("x", {1, 8, 6, 6}), kImage), "stem", 16)), kHidden);
+  Value* y = through(net, unary("relu", conv(dequantize(net, stem, kHidden), "body", 16)), kHidden);
+  Value* sum = net.op("aten.add.Tensor", {{"self", conv(y, "tail", 16)}, {"other", dequantize(net, stem, kHidden)}});
+  expect_one_step(through(net, unary("relu", sum), kHidden), kHidden,
+                  {"uint8 → uint8, relu", "uint8 → uint8, relu", "uint8 → uint8, sum, relu"});
+  EXPECT_EQ(count_nodes(lowered.program, "aten.clone.default"), 0u);
+}
+
+TEST_F(LowerToOnednn, CopiesAResidualThatIsReadAgain) {
+  Value* stem = quantize(net, conv(through(net, net.input("x", {1, 8, 6, 6}), kImage), "stem", 16), kHidden);
+  Value* sum = net.op("aten.add.Tensor", {{"self", dequantize(net, stem, kHidden)},
+                                          {"other", conv(dequantize(net, stem, kHidden), "tail", 16)}});
+  Value* y = through(net, sum, kHidden);
+  Value* late = net.op("aten.mul.Tensor", {{"self", y}, {"other", dequantize(net, stem, kHidden)}});
+  expect_one_step(late, Grid{30 * 0.05, 0, 0, 255, at::kByte}, {"uint8 → uint8", "uint8 → uint8, sum"});
+  EXPECT_EQ(count_nodes(lowered.program, "aten.clone.default"), 1u);
+}
+
+TEST_F(LowerToOnednn, KeepsANarrowRangeOfCodes) {
+  const Grid half = {.scale = 0.02, .zero_point = 60, .min = 0, .max = 127, .dtype = at::kByte};
+  Value* x = through(net, net.input("x", {2, 8, 9, 10}), kImage);
+  x = through(net, conv(x, "plain", 16), half);
+  x = through(net, unary("relu", conv(x, "relu", 16)), half);
+  expect_one_step(x, half, {"uint8 → uint8, hardtanh", "uint8 → uint8, hardtanh"});
+  EXPECT_LE(outputs_of(lowered.program, net.examples())[0].max().item<double>(), 67 * 0.02 + 1e-6);
+}
+
+TEST_F(LowerToOnednn, TakesSignedActivations) {
+  Value* x = through(net, net.input("x", {2, 8, 9, 10}), kSigned);
+  expect_one_step(through(net, conv(x, "conv", 16), kSigned), kSigned, {"uint8 → uint8"});
+}
+
+TEST_F(LowerToOnednn, IsNotSaved) {
+  const TempFolder folder;
+  Value* x = through(net, net.input("x", {3, 32}), kImage);
+  const Program program = lower_to_onednn(net.returns({linear(x, "a", 24)})).program;
+  const std::string text = error_text([&] { save_pt2(program, folder.path("lowered.pt2")); });
+  EXPECT_NE(text.find("cannot hold a_packed"), text.npos) << text;
+}
+
+TEST_F(LowerToOnednn, SaysWhyALayerStaysInFloat) {
+  Value* x = net.input("x", {2, 8, 9});
+  Value* y =
+      net.op("aten.conv1d.default", {{"input", through(net, x, kImage)}, {"weight", int8_weight(net, "a", {4, 8, 3})}});
+  y = net.linear(through(net, y, kImage), "b", 6);
+  y = net.op("aten.linear.default", {{"input", y}, {"weight", int8_weight(net, "c", {4, 6})}}, "c");
+  const Program program = net.returns({y});
+  const LoweringReport report = lower_to_onednn(program.clone()).report;
+  ASSERT_EQ(report.layers.size(), 3u);
+  EXPECT_EQ(report.layers[0].reason, "LibTorch has no oneDNN operator on integers for it");
+  EXPECT_EQ(report.layers[1].reason, "its weight is not int8 with scales along axis 0 and zero points 0");
+  EXPECT_EQ(report.layers[2].reason, "its input is not quantized to 8 bits with one scale");
+  EXPECT_EQ(report.percent_of_macs(), 0);
+}
+
+}  // namespace
+}  // namespace torquant
