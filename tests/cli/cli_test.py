@@ -65,7 +65,7 @@ class Cli(unittest.TestCase):
 
     def test_help_names_every_command_and_exits_0(self):
         text = self.run_program("--help").stdout
-        for command in ("inspect", "plan", "quantize", "eval", "run", "doctor"):
+        for command in ("inspect", "plan", "quantize", "eval", "run", "bench", "doctor"):
             self.assertIn(f"\n  {command} ", text)
             self.assertIn("--help", self.run_program(command, "--help").stdout)
 
@@ -135,6 +135,23 @@ class Cli(unittest.TestCase):
         save_file({"x": self.images}, self.path("named.safetensors"))
         self.run_program("run", MODEL, "--input", self.path("named.safetensors"), "--output", self.path("y.safetensors"))
         np.testing.assert_array_equal(load_file(self.path("y.safetensors"))["y0"], self.forward(MODEL, self.images))
+
+    def test_lowered_programs_run_on_integers(self):
+        self.quantize("int8.pt2")
+        save_file({"x0": self.images}, self.path("in.safetensors"))
+        done = self.run_program("run", self.path("int8.pt2"), "--input", self.path("in.safetensors"), "--output", self.path("lowered.safetensors"), "--lower", "onednn")
+        self.assertIn("100.0 % of the multiply-accumulates on integers", done.stderr)
+        ours, theirs = load_file(self.path("lowered.safetensors"))["y0"], self.forward(self.path("int8.pt2"), self.images)
+        self.assertGreater(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1], 0.999)
+
+    def test_bench_counts_runs(self):
+        save_file({"x0": self.images}, self.path("in.safetensors"))
+        bench = ["bench", MODEL, "--input", self.path("in.safetensors"), "--runs", "4"]
+        self.assertEqual(len([float(line) for line in self.run_program(*bench, "--raw").stdout.splitlines()]), 4)
+        result = json.loads(self.run_program(*bench, "--json", "--threads", "1").stdout)
+        self.assertEqual((result["runs"], result["threads"]), (4, 1))
+        self.assertTrue(0 < result["min_ms"] <= result["median_ms"] <= result["p99_ms"])
+        self.assertIn("4 runs", self.run_program(*bench).stdout)
 
     def test_eval_measures_what_the_outputs_say(self):
         result = json.loads(self.run_program("eval", MODEL, "--data", self.data, "--json").stdout)

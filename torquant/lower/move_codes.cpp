@@ -67,8 +67,11 @@ void set_max_pool_on_codes(Node& node) {
 PassResult move_codes(Program& program) {
   PassResult result;
   Graph& graph = program.graph();
-  for (Node* node : graph.nodes_snapshot()) {
-    if (!moves_values(node->op()) || node->output() == nullptr) continue;
+  std::vector<Node*> candidates;  // the quantize nodes behind them are erased on the way
+  for (Node& node : graph) {
+    if (moves_values(node.op()) && node.output() != nullptr) candidates.push_back(&node);
+  }
+  for (Node* node : candidates) {
     Node* user = sole_user(node->output());
     const std::optional<OnGrid> quantize = read_quantize(user);
     if (!quantize) continue;

@@ -185,8 +185,11 @@ LoweredProgram lower_to_onednn(Program converted) {
   make_activations_unsigned(program);
   move_codes(program);
   Lowering lowering(program);
-  for (Node* node : program.graph().nodes_snapshot()) {
-    if (!is_layer(*node)) continue;
+  std::vector<Node*> layers;  // a layer erases itself and what it fuses, never another layer
+  for (Node& node : program.graph()) {
+    if (is_layer(node)) layers.push_back(&node);
+  }
+  for (Node* node : layers) {
     LoweredLayer& layer =
         lowered.report.layers.emplace_back(LoweredLayer{.node = node->describe(), .macs = multiply_accumulates(*node)});
     const std::optional<Layer> quantized = onednn::read_layer(program, node, layer.reason);
