@@ -52,7 +52,9 @@ Program load_lowered(const std::string& path, const std::string& lower) {
   if (lower.empty()) return program;
   LoweredProgram lowered = lower_to_onednn(std::move(program));
   for (const LoweredLayer& layer : lowered.report.layers) {
-    if (!layer.lowered) fmt::print(stderr, "in float: {}: {}\n", layer.node, layer.reason);
+    if (layer.lowered) continue;
+    fmt::print(stderr, "in float: {} ({:.1f} % of the multiply-accumulates): {}\n", layer.node,
+               lowered.report.percent_of_macs(layer), layer.reason);
   }
   fmt::print(stderr, "{:.1f} % of the multiply-accumulates on integers\n", lowered.report.percent_of_macs());
   return std::move(lowered.program);

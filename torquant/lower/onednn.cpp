@@ -207,12 +207,15 @@ LoweredProgram lower_to_onednn(Program converted) {
 }
 
 double LoweringReport::percent_of_macs() const {
-  int64_t all = 0, lowered = 0;
-  for (const LoweredLayer& layer : layers) {
-    all += layer.macs;
-    if (layer.lowered) lowered += layer.macs;
-  }
-  return all == 0 ? 0 : 100.0 * static_cast<double>(lowered) / static_cast<double>(all);
+  double percent = 0;
+  for (const LoweredLayer& layer : layers) percent += layer.lowered ? percent_of_macs(layer) : 0;
+  return percent;
+}
+
+double LoweringReport::percent_of_macs(const LoweredLayer& layer) const {
+  int64_t all = 0;
+  for (const LoweredLayer& each : layers) all += each.macs;
+  return all == 0 ? 0 : 100.0 * static_cast<double>(layer.macs) / static_cast<double>(all);
 }
 
 }  // namespace torquant
