@@ -22,11 +22,20 @@ namespace {
 using onednn::Epilogue;
 using onednn::Layer;
 
-const OpId kQConvPrepack{"onednn.qconv_prepack.default"};
-const OpId kQConv{"onednn.qconv_pointwise.default"};
-const OpId kQConvSum{"onednn.qconv2d_pointwise.binary"};
-const OpId kQLinearPrepack{"onednn.qlinear_prepack.default"};
-const OpId kQLinear{"onednn.qlinear_pointwise.default"};
+const OpId kConvPrepack{"onednn.qconv_prepack.default"};
+const OpId kLinearPrepack{"onednn.qlinear_prepack.default"};
+
+// An operator, and how it calls its fused activation, the numbers of that and its variant.
+struct Target {
+  OpId op;
+  const char* activation;
+  const char* scalars;
+  const char* algorithm;
+};
+const Target kConv{OpId("onednn.qconv_pointwise.default"), "attr", "scalars", "algorithm"};
+const Target kConvSum{OpId("onednn.qconv2d_pointwise.binary"), "unary_attr", "unary_scalars", "unary_algorithm"};
+const Target kLinear{OpId("onednn.qlinear_pointwise.default"), "post_op_name", "post_op_args", "post_op_algorithm"};
+
 const OpId kClone{"aten.clone.default"};
 const OpId kMaxPool{"quantized.max_pool2d.default"};
 const OpId kContiguous{"aten.contiguous.default"};
@@ -68,10 +77,10 @@ Geometry geometry_of(const Node& conv) {
 at::Tensor prepack(const Layer& layer) {
   const Node& node = *layer.node;
   if (node.op() == ops::kLinear) {
-    return call(kQLinearPrepack, {layer.weight.contiguous(), hints(layer.input.input)});
+    return call(kLinearPrepack, {layer.weight.contiguous(), hints(layer.input.input)});
   }
   const Geometry geometry = geometry_of(node);
-  return call(kQConvPrepack,
+  return call(kConvPrepack,
               {layer.weight.contiguous(), layer.scales, layer.input.grid.scale, layer.input.grid.zero_point,
                geometry.stride, geometry.padding, geometry.dilation, geometry.groups, hints(layer.input.input)});
 }
@@ -82,23 +91,33 @@ class Lowering {
 
   void lower(const Layer& layer, const Epilogue& epilogue) {
     Node* last = epilogue.nodes.empty() ? layer.node : epilogue.nodes.back();
-    const std::string name = last->name();
-    const bool linear = layer.node->op() == ops::kLinear;
-    const std::string state = weight_name(layer);
-    Value* packed = program_.add_buffer(program_.unique_state_name(state + "_packed"), prepack(layer));
-    Value* scales = program_.add_buffer(program_.unique_state_name(state + "_scales"), layer.scales);
-    Value* zeros = program_.add_buffer(program_.unique_state_name(state + "_zero_points"),
-                                       at::zeros(layer.scales.sizes(), at::kLong));
-    Argument bias;
-    if (layer.bias.defined()) bias = program_.add_buffer(program_.unique_state_name(state + "_bias"), layer.bias);
+    const Target& target = layer.node->op() == ops::kLinear ? kLinear : epilogue.other ? kConvSum : kConv;
+    Node* node = graph_.insert_before(last, target.op, graph_.unique_name(layer.node->name() + "_int8"),
+                                      arguments(target, layer, epilogue, last));
+    for (const auto& [key, text] : layer.node->metadata()) node->set_metadata(key, text);
+    const at::ScalarType dtype = epilogue.output ? at::kByte : at::kFloat;
+    Value* output = graph_.add_output(node, node->name(), contiguous_meta(dtype, last->output()->tensor().sizes));
+    graph_.replace_all_uses(last->output(), output);
+    for (size_t i = epilogue.nodes.size(); i-- > 0;) graph_.erase(epilogue.nodes[i]);
+    graph_.erase(layer.node);
+  }
 
+ private:
+  // In the order of the operator's schema.
+  std::vector<NamedArgument> arguments(const Target& target, const Layer& layer, const Epilogue& epilogue,
+                                       Node* position) {
     const Grid& in = layer.input.grid;
+    const std::string weight = weight_name(layer);
     std::vector<NamedArgument> args = {
-        {"qx", layer.input.input}, {"x_scale", in.scale},  {"x_zero_point", in.zero_point}, {"qw", packed},
-        {"w_scale", scales},       {"w_zero_point", zeros}};
-    if (epilogue.other) args.push_back({"qaccum", copy(epilogue.other->input, last)});
-    args.push_back({"bias", bias});
-    if (!linear) {
+        {"qx", layer.input.input},
+        {"x_scale", in.scale},
+        {"x_zero_point", in.zero_point},
+        {"qw", constant(weight + "_packed", prepack(layer))},
+        {"w_scale", constant(weight + "_scales", layer.scales)},
+        {"w_zero_point", constant(weight + "_zero_points", at::zeros(layer.scales.sizes(), at::kLong))}};
+    if (epilogue.other) args.push_back({"qaccum", copy(epilogue.other->input, position)});
+    args.push_back({"bias", layer.bias.defined() ? Argument(constant(weight + "_bias", layer.bias)) : Argument()});
+    if (layer.node->op() != ops::kLinear) {
       const Geometry geometry = geometry_of(*layer.node);
       args.push_back({"stride", geometry.stride});
       args.push_back({"padding", geometry.padding});
@@ -114,25 +133,16 @@ class Lowering {
       args.push_back({"binary_attr", std::string("sum")});
       args.push_back({"alpha", 1.0});
     }
-    const bool sum = epilogue.other.has_value();
-    args.push_back({sum ? "unary_attr" : linear ? "post_op_name" : "attr", epilogue.activation});
-    args.push_back({sum ? "unary_scalars" : linear ? "post_op_args" : "scalars", epilogue.scalars});
-    args.push_back({sum ? "unary_algorithm" : linear ? "post_op_algorithm" : "algorithm", epilogue.algorithm});
-
-    TensorMeta meta = contiguous_meta(epilogue.output ? at::kByte : at::kFloat, last->output()->tensor().sizes);
-    Node* node = graph_.insert_before(last,
-                                      linear ? kQLinear
-                                      : sum  ? kQConvSum
-                                             : kQConv,
-                                      graph_.unique_name(layer.node->name() + "_int8"), std::move(args));
-    for (const auto& [key, text] : layer.node->metadata()) node->set_metadata(key, text);
-    Value* output = graph_.add_output(node, node->name(), std::move(meta));
-    graph_.replace_all_uses(last->output(), output);
-    for (size_t i = epilogue.nodes.size(); i-- > 0;) graph_.erase(epilogue.nodes[i]);
-    graph_.erase(layer.node);
+    args.push_back({target.activation, epilogue.activation});
+    args.push_back({target.scalars, epilogue.scalars});
+    args.push_back({target.algorithm, epilogue.algorithm});
+    return args;
   }
 
- private:
+  Value* constant(const std::string& name, at::Tensor tensor) {
+    return program_.add_buffer(program_.unique_state_name(name), std::move(tensor));
+  }
+
   std::string weight_name(const Layer& layer) const {
     const Node* dequantize = layer.node->input("weight")->producer();
     return program_.spec_of(dequantize->input("input"))->target;
@@ -150,7 +160,7 @@ class Lowering {
 };
 
 bool computes_anew(const OpId& op) {
-  return op == kQConv || op == kQConvSum || op == ops::kQuantizePerTensor || op == kMaxPool;
+  return op == kConv.op || op == kConvSum.op || op == ops::kQuantizePerTensor || op == kMaxPool;
 }
 
 // Whether nobody needs `codes` behind `copy`: a fresh tensor, and all other readers run before and keep nothing of it.
@@ -170,7 +180,7 @@ bool may_overwrite(const Value* codes, Node* copy) {
 
 void overwrite_residuals(Graph& graph) {
   for (Node* node : graph.nodes_snapshot()) {
-    if (node->op() != kQConvSum) continue;
+    if (node->op() != kConvSum.op) continue;
     Node* copy = node->input("qaccum")->producer();
     if (may_overwrite(copy->input("self"), copy)) copy->set_op(kContiguous);
   }
@@ -181,7 +191,7 @@ void overwrite_residuals(Graph& graph) {
 LoweredProgram lower_to_onednn(Program converted) {
   LoweredProgram lowered{.program = std::move(converted), .report = {}};
   Program& program = lowered.program;
-  for (const OpId& op : {kQConv, kQConvSum, kQLinear}) operator_of(op);
+  for (const Target* target : {&kConv, &kConvSum, &kLinear}) operator_of(target->op);
   make_activations_unsigned(program);
   move_codes(program);
   Lowering lowering(program);
