@@ -65,7 +65,7 @@ class Cli(unittest.TestCase):
 
     def test_help_names_every_command_and_exits_0(self):
         text = self.run_program("--help").stdout
-        for command in ("inspect", "plan", "quantize", "eval", "run", "bench", "doctor"):
+        for command in ("inspect", "plan", "quantize", "eval", "run", "bench", "capabilities", "doctor"):
             self.assertIn(f"\n  {command} ", text)
             self.assertIn("--help", self.run_program(command, "--help").stdout)
 
@@ -75,6 +75,20 @@ class Cli(unittest.TestCase):
             self.assertNotEqual(self.run_program(*args, code=2).stderr, "", args)
 
     # ---- commands
+
+    def test_capabilities_of_a_quantizer_and_of_a_composition(self):
+        table = self.run_program("capabilities", "x86").stdout
+        self.assertRegex(table, r"conv2d \+ add \+ relu +static +uint8 \[0, 255\]")
+        self.assertRegex(table, r"matmul .* on request")
+        rows = json.loads(self.run_program("capabilities", "embedding", "arm", "--json").stdout)["capabilities"]
+        self.assertEqual(rows[0]["ops"], ["aten.embedding.default"])
+        self.assertEqual({row["quantizer"] for row in rows}, {"EmbeddingQuantizer", "ArmInductorQuantizer"})
+        self.assertIn("xnnpack", self.run_program("capabilities", "cuda", code=2).stderr)
+
+    def test_every_built_in_recipe_quantizes(self):
+        for recipe in ("x86-static", "x86-static-reduce-range", "arm-static"):
+            self.quantize(f"{recipe}.pt2", recipe=recipe)
+            self.run_program("eval", self.path(f"{recipe}.pt2"), "--data", self.data, "--samples", "8")
 
     def test_doctor_finds_this_machine_well(self):
         self.assertNotIn("FAIL", self.run_program("doctor").stdout)

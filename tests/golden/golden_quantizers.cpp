@@ -7,6 +7,10 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/quantizer/arm_inductor_quantizer.h"
+#include "torquant/quantizer/composable_quantizer.h"
+#include "torquant/quantizer/embedding_quantizer.h"
+#include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant::golden {
@@ -24,6 +28,50 @@ XNNPACKQuantizer::Config xnnpack_config(const Json& json) {
   args.weight_qmin = json.value("weight_qmin", args.weight_qmin);
   args.weight_qmax = json.value("weight_qmax", args.weight_qmax);
   return get_symmetric_quantization_config(args);
+}
+
+InductorQuantizer::Config x86_config(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return get_default_x86_inductor_quantization_config({.is_qat = json.value("is_qat", false),
+                                                       .is_dynamic = json.value("is_dynamic", false),
+                                                       .reduce_range = json.value("reduce_range", false)});
+}
+
+InductorQuantizer::Config arm_config(const Json& json) {
+  if (json.is_null()) return std::nullopt;
+  return get_default_arm_inductor_quantization_config(
+      {.is_qat = json.value("is_qat", false), .is_dynamic = json.value("is_dynamic", false)});
+}
+
+// Null for a configuration that is not here yet: fp16 weights.
+std::unique_ptr<Quantizer> make_inductor(std::unique_ptr<InductorQuantizer> quantizer, const Json& calls,
+                                         InductorQuantizer::Config (*config_of)(const Json&)) {
+  for (const Json& call : calls) {
+    if (call.back() == "fp16") return nullptr;
+    const std::string method = call[0];
+    const InductorQuantizer::Config config = config_of(call.back());
+    if (method == "set_global") {
+      quantizer->set_global(config);
+    } else if (method == "set_function_type_qconfig") {
+      quantizer->set_function_type_qconfig(call[1], config);
+    } else if (method == "set_module_type_qconfig") {
+      quantizer->set_module_type_qconfig(call[1], config);
+    } else if (method == "set_module_name_qconfig") {
+      quantizer->set_module_name_qconfig(call[1], config);
+    } else {
+      throw Error({.where = "golden quantizer", .what = "unknown call " + call.dump()});
+    }
+  }
+  return quantizer;
+}
+
+std::unique_ptr<Quantizer> make_composable(const Json& parts, const Program& source) {
+  std::vector<std::shared_ptr<Quantizer>> quantizers;
+  for (const Json& part : parts) {
+    quantizers.push_back(make_quantizer(part, source));
+    if (quantizers.back() == nullptr) return nullptr;
+  }
+  return std::make_unique<ComposableQuantizer>(std::move(quantizers));
 }
 
 std::unique_ptr<Quantizer> make_xnnpack(const Json& calls) {
@@ -158,6 +206,14 @@ class SpecQuantizer : public Quantizer {
 std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json, const Program& source) {
   const std::string name = json["class"];
   if (name == "XNNPACKQuantizer") return make_xnnpack(json["calls"]);
+  if (name == "X86InductorQuantizer") {
+    return make_inductor(std::make_unique<X86InductorQuantizer>(), json["calls"], x86_config);
+  }
+  if (name == "ArmInductorQuantizer") {
+    return make_inductor(std::make_unique<ArmInductorQuantizer>(), json["calls"], arm_config);
+  }
+  if (name == "EmbeddingQuantizer") return std::make_unique<EmbeddingQuantizer>();
+  if (name == "ComposableQuantizer") return make_composable(json["quantizers"], source);
   if (name == "SpecQuantizer") return std::make_unique<SpecQuantizer>(json["rules"], source);
   return nullptr;
 }

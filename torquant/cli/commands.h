@@ -20,5 +20,6 @@ void add_eval(CLI::App& app, ExitCode& exit_code);
 void add_run(CLI::App& app, ExitCode& exit_code);
 void add_bench(CLI::App& app, ExitCode& exit_code);
 void add_doctor(CLI::App& app, ExitCode& exit_code);
+void add_capabilities(CLI::App& app, ExitCode& exit_code);
 
 }  // namespace torquant::cli

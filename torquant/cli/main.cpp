@@ -39,8 +39,10 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
   });
-  for (const auto add : {add_inspect, add_plan, add_quantize, add_eval, add_run, add_bench, add_doctor})
+  for (const auto add :
+       {add_inspect, add_plan, add_quantize, add_eval, add_run, add_bench, add_capabilities, add_doctor}) {
     add(app, exit_code);
+  }
 
   try {
     app.parse(argc, argv);

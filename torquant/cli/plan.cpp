@@ -24,7 +24,7 @@ void add_plan(CLI::App& app, ExitCode& exit_code) {
   CLI::App* command =
       app.add_subcommand("plan", "Show what a recipe does to each layer; needs no data, writes nothing");
   command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
-  command->add_option("--recipe", options->recipe, "xnnpack-static, xnnpack-static-per-tensor, or a JSON file")
+  command->add_option("--recipe", options->recipe, "xnnpack-static, x86-static, arm-static, …, or a JSON file")
       ->required();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {

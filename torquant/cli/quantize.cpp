@@ -123,7 +123,7 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("quantize", "Quantize a program with calibration data, and save it");
   command->add_option("PROGRAM", options->program, "A float .pt2 archive")->required();
-  command->add_option("--recipe", options->recipe, "xnnpack-static, xnnpack-static-per-tensor, or a JSON file")
+  command->add_option("--recipe", options->recipe, "xnnpack-static, x86-static, arm-static, …, or a JSON file")
       ->required();
   command
       ->add_option(

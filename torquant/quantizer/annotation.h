@@ -30,7 +30,8 @@ struct QuantizationAnnotation {
 // What a quantizer says about a program: annotations by node, and why it left nodes out.
 class Annotations {
  public:
-  // The node's annotation, made on first use. The node counts as annotated from then on.
+  // The node's annotation, made on first use. The node counts as annotated from then on. Throws Error when another
+  // author made it.
   QuantizationAnnotation& annotate(const Node* node);
   const QuantizationAnnotation* find(const Node* node) const;
 
@@ -46,8 +47,26 @@ class Annotations {
 
   size_t size() const { return annotations_.size(); }
 
+  // Of several quantizers that annotate one program, the one at work: while it lives, annotations are made in its name.
+  class Author {
+   public:
+    Author(Annotations& annotations, std::string name);
+    Author(const Author&) = delete;
+    Author& operator=(const Author&) = delete;
+    ~Author();
+
+   private:
+    Annotations& annotations_;
+    std::string outer_;
+  };
+
  private:
-  std::unordered_map<const Node*, QuantizationAnnotation> annotations_;
+  struct Entry {
+    QuantizationAnnotation annotation;
+    std::string author;
+  };
+  std::unordered_map<const Node*, Entry> annotations_;
+  std::string author_;  // "" for a quantizer alone
   std::unordered_set<const Node*> marked_nodes_;
   std::unordered_set<const Value*> marked_values_;
   std::unordered_map<const Node*, std::string> reasons_;

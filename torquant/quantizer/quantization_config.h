@@ -11,6 +11,7 @@ struct QuantizationConfig {
   std::optional<QuantizationSpec> input_activation = std::nullopt;
   std::optional<QuantizationSpec> output_activation = std::nullopt;
   std::optional<QuantizationSpec> weight = std::nullopt;
+  bool is_qat = false;  // its observers fake-quantize, for training
   bool operator==(const QuantizationConfig&) const = default;
 
   bool is_dynamic() const { return input_activation && input_activation->options.is_dynamic; }

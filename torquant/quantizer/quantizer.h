@@ -1,6 +1,7 @@
 #pragma once
 
 #include "torquant/quantizer/annotation.h"
+#include "torquant/quantizer/capability.h"
 
 namespace torquant {
 
@@ -19,6 +20,9 @@ class Quantizer {
   virtual void annotate(const Program& program, Annotations& annotations) = 0;
   // Throws Error where the annotations are not what the target can run.
   virtual void validate(const Program& program, const Annotations& annotations);
+
+  // What it can do. A quantizer that leaves this empty still works; it says nothing in `torquant capabilities`.
+  virtual std::vector<Capability> capabilities() const;
 
   virtual std::string name() const = 0;
 };

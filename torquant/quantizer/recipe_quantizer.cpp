@@ -3,30 +3,68 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
-#include "torquant/quantizer/xnnpack_annotators.h"
+#include "torquant/quantizer/activation.h"
+#include "torquant/quantizer/arm_inductor_quantizer.h"
+#include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant {
 namespace {
 
-QuantizationConfig config_of(const std::string& scheme) {
-  return get_symmetric_quantization_config({.is_per_channel = scheme == "xnnpack-static"});
+template <typename T>
+std::unique_ptr<Quantizer> make(const QuantizationConfig& config, NodeFilter filter) {
+  auto quantizer = std::make_unique<T>();
+  quantizer->set_global(config);
+  quantizer->set_filter_function(std::move(filter));
+  return quantizer;
 }
 
-bool xnnpack_serves(const OpId& op) {
-  return std::ranges::any_of(xnnpack::patterns(), [&](const xnnpack::Pattern& pattern) {
-    return std::find(pattern.ops.begin(), pattern.ops.end(), op) != pattern.ops.end();
-  });
+// What a scheme means.
+std::unique_ptr<Quantizer> make_quantizer(const std::string& scheme, NodeFilter filter = nullptr) {
+  if (scheme == "xnnpack-static") {
+    return make<XNNPACKQuantizer>(get_symmetric_quantization_config({.is_per_channel = true}), std::move(filter));
+  }
+  if (scheme == "xnnpack-static-per-tensor") {
+    return make<XNNPACKQuantizer>(get_symmetric_quantization_config(), std::move(filter));
+  }
+  if (scheme == "x86-static") {
+    return make<X86InductorQuantizer>(get_default_x86_inductor_quantization_config(), std::move(filter));
+  }
+  if (scheme == "x86-static-reduce-range") {
+    return make<X86InductorQuantizer>(get_default_x86_inductor_quantization_config({.reduce_range = true}),
+                                      std::move(filter));
+  }
+  if (scheme == "arm-static") {
+    return make<ArmInductorQuantizer>(get_default_arm_inductor_quantization_config(), std::move(filter));
+  }
+  throw Error({.where = "recipe", .what = fmt::format("no quantizer has the scheme \"{}\"", scheme)});
+}
+
+// Those that a recipe names, but float.
+std::set<std::string> schemes_of(const Recipe& recipe) {
+  std::set<std::string> schemes = {recipe.scheme};
+  for (const Rule& rule : recipe.rules) schemes.insert(rule.scheme);
+  schemes.erase(kFloatScheme);
+  return schemes;
 }
 
 }  // namespace
 
 void RecipeQuantizer::transform_for_annotation(Program& program) {
-  XNNPACKQuantizer().transform_for_annotation(program);
+  for (const std::string& scheme : schemes_of(recipe_)) make_quantizer(scheme)->transform_for_annotation(program);
+}
+
+std::vector<Capability> RecipeQuantizer::capabilities() const {
+  std::vector<Capability> all;
+  for (const std::string& scheme : schemes_of(recipe_)) {
+    std::ranges::copy(make_quantizer(scheme)->capabilities(), std::back_inserter(all));
+  }
+  return all;
 }
 
 RecipeQuantizer::Decision RecipeQuantizer::decide(const Node& node) const {
@@ -35,7 +73,7 @@ RecipeQuantizer::Decision RecipeQuantizer::decide(const Node& node) const {
     if (rule.select.matches(node)) return {rule.scheme, fmt::format("rule {} ({})", i + 1, rule.select.text())};
   }
   // An activation that no rule names goes with what it follows, so that both are quantized as one.
-  const Value* input = ops::is_relu(node.op()) ? node.input("self") : nullptr;
+  const Value* input = is_activation(node.op()) ? node.input("self") : nullptr;
   if (input != nullptr && input->producer() != nullptr) {
     const auto before = decisions_.find(input->producer()->name());
     if (before != decisions_.end()) return before->second;
@@ -66,7 +104,6 @@ void RecipeQuantizer::annotate(const Program& program, Annotations& annotations)
   std::set<std::string> schemes;
   for (const Node& node : program.graph()) {
     Decision decision = decide(node);
-    decision.served = decision.scheme != kFloatScheme && xnnpack_serves(node.op());
     if (decision.scheme == kFloatScheme) {
       annotations.refuse(&node, "left in float by " + decision.source);
     } else {
@@ -75,16 +112,18 @@ void RecipeQuantizer::annotate(const Program& program, Annotations& annotations)
     decisions_.emplace(node.name(), std::move(decision));
   }
   for (const std::string& scheme : schemes) {
-    XNNPACKQuantizer quantizer;
-    quantizer.set_global(config_of(scheme));
     // One scheme needs no filter, and so leaves no reason "filter" behind.
     const bool everything = schemes.size() == 1 && std::ranges::all_of(decisions_, [&](const auto& entry) {
                               return entry.second.scheme == scheme;
                             });
-    if (!everything) {
-      quantizer.set_filter_function([&](const Node& node) { return decisions_.at(node.name()).scheme == scheme; });
+    NodeFilter of_scheme = [&](const Node& node) { return decisions_.at(node.name()).scheme == scheme; };
+    const std::unique_ptr<Quantizer> quantizer = make_quantizer(scheme, everything ? nullptr : of_scheme);
+    const std::vector<Capability> capabilities = quantizer->capabilities();
+    for (const Node& node : program.graph()) {
+      Decision& decision = decisions_.at(node.name());
+      if (decision.scheme == scheme) decision.served = serves(capabilities, node.op());
     }
-    quantizer.annotate(program, annotations);
+    quantizer->annotate(program, annotations);
   }
 }
 

@@ -17,6 +17,7 @@ class RecipeQuantizer : public Quantizer {
   void transform_for_annotation(Program& program) override;
   // Throws Error for a rule that selects no node, and for a program that is quantized already.
   void annotate(const Program& program, Annotations& annotations) override;
+  std::vector<Capability> capabilities() const override;  // of the schemes that the recipe names
   std::string name() const override { return recipe_.name; }
 
   // What decided over a node, by its name: the scheme, and the rule that gave it.

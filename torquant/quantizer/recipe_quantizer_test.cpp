@@ -87,6 +87,27 @@ TEST(RecipeQuantizer, AnActivationGoesWithTheLayerItFollows) {
   EXPECT_TRUE(outcome.annotation("relu")->output_qspec.has_value());
 }
 
+TEST(RecipeQuantizer, EverySchemeHasAQuantizer) {
+  for (const std::string& scheme : scheme_names()) {
+    if (scheme == kFloatScheme) continue;
+    EXPECT_NE(Outcome({.name = scheme, .scheme = scheme}).annotation("linear_a"), nullptr) << scheme;
+    EXPECT_TRUE(serves(RecipeQuantizer({.name = scheme, .scheme = scheme}).capabilities(), ops::kLinear)) << scheme;
+  }
+}
+
+TEST(RecipeQuantizer, SchemesOfTwoBackendsInOneRecipe) {
+  const Outcome outcome({.name = "r",
+                         .scheme = "xnnpack-static",
+                         .rules = {{.select = {.module = "a.fc"}, .scheme = "x86-static"}, kHeadInFloat}});
+  const auto dtype = [&](const char* node, const char* of) {
+    const Node* layer = outcome.program.graph().find_node(node);
+    return options_of(*outcome.annotation(node)->find_input(layer->input(of)))->dtype;
+  };
+  EXPECT_EQ(dtype("linear_a", "input"), DType::kUInt8);
+  EXPECT_EQ(dtype("linear_b", "input"), DType::kInt8);
+  EXPECT_EQ(outcome.annotation("linear_head"), nullptr);
+}
+
 TEST(RecipeQuantizer, RefusesARuleThatSelectsNothing) {
   EXPECT_EQ(error_text([] {
               Outcome({.name = "r.json",

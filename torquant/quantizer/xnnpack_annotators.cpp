@@ -9,26 +9,12 @@
 
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/quantizer/match.h"
 
 namespace torquant::xnnpack {
 namespace {
 
 using Config = QuantizationConfig;
-
-void set_input(QuantizationAnnotation& annotation, const Value* value, const std::optional<QuantizationSpec>& spec) {
-  if (value != nullptr && spec) annotation.set_input(value, *spec);
-}
-
-void set_output(QuantizationAnnotation& annotation, const std::optional<QuantizationSpec>& spec) {
-  if (spec) annotation.output_qspec = *spec;
-}
-
-// The node that computes `value` when nothing else reads it.
-const Node* sole_producer(const Value* value) {
-  return value == nullptr || value->producer() == nullptr || value->users().size() != 1 ? nullptr : value->producer();
-}
-
-const Value* first_input(const Node& node) { return node.args().empty() ? nullptr : value_of(node.args()[0].value); }
 
 // A convolution or linear layer: input, weight and bias under the schema's names.
 struct Layer {
@@ -230,21 +216,9 @@ void annotate_mul_relu(const Program& p, const Config& c, const NodeFilter& f, A
   annotate_binaries_relu(p, c, f, a, ops::kMul, ops::kMulInPlace);
 }
 
-// Operators that give out only values they were given, or means of them: one observer serves input and output.
 bool passes_values_on(const OpId& op) {
-  static const std::vector<OpId> kOps = [] {
-    std::vector<OpId> list;
-    for (const char* name :
-         {"relu.default",      "hardtanh.default",   "hardtanh_.default", "max_pool2d.default",
-          "mean.default",      "mean.dim",           "permute.default",   "permute_copy.default",
-          "transpose.int",     "squeeze.dim",        "squeeze_copy.dim",  "adaptive_avg_pool2d.default",
-          "view_copy.default", "view.default",       "reshape.default",   "slice.Tensor",
-          "slice_copy.Tensor", "flatten.using_ints", "dropout.default",   "dropout_.default"}) {
-      list.emplace_back(fmt::format("aten.{}", name));
-    }
-    return list;
-  }();
-  return std::find(kOps.begin(), kOps.end(), op) != kOps.end();
+  const std::span<const OpId> all = value_preserving_ops();
+  return std::find(all.begin(), all.end(), op) != all.end();
 }
 
 // Whether `value` has an annotated origin, looking back through operators that pass values on.
@@ -285,20 +259,36 @@ std::span<const Pattern> patterns() {
   static const std::vector<OpId> kConvs = {ops::kConv1d, ops::kConv2d, ops::kConv3d};
   static const std::vector<OpId> kTransposed = {ops::kConvTranspose1d, ops::kConvTranspose2d, ops::kConvTranspose3d};
   static const std::vector<Pattern> kPatterns = {
-      {"linear_relu", false, kLinears, annotate_linear_relu},
-      {"linear", true, kLinears, annotate_linear},
-      {"conv", true, kConvs, annotate_conv},
-      {"conv_transpose", true, kTransposed, annotate_conv_transpose},
-      {"conv_relu", false, kConvs, annotate_conv_relu},
-      {"conv_transpose_relu", false, kTransposed, annotate_conv_transpose_relu},
-      {"adaptive_avg_pool2d", false, {ops::kAdaptiveAvgPool2d}, annotate_adaptive_avg_pool2d},
-      {"add_relu", false, {ops::kAdd}, annotate_add_relu},
-      {"add", false, {ops::kAdd}, annotate_add},
-      {"mul_relu", false, {ops::kMul}, annotate_mul_relu},
-      {"mul", false, {ops::kMul}, annotate_mul},
-      {"cat", false, {ops::kCat}, annotate_cat},
+      {"linear + relu", false, true, kLinears, annotate_linear_relu},
+      {"linear", true, true, kLinears, annotate_linear},
+      {"conv", true, true, kConvs, annotate_conv},
+      {"conv_transpose", true, true, kTransposed, annotate_conv_transpose},
+      {"conv + relu", false, true, kConvs, annotate_conv_relu},
+      {"conv_transpose + relu", false, true, kTransposed, annotate_conv_transpose_relu},
+      {"adaptive_avg_pool2d", false, false, {ops::kAdaptiveAvgPool2d}, annotate_adaptive_avg_pool2d},
+      {"add + relu", false, false, {ops::kAdd}, annotate_add_relu},
+      {"add", false, false, {ops::kAdd}, annotate_add},
+      {"mul + relu", false, false, {ops::kMul}, annotate_mul_relu},
+      {"mul", false, false, {ops::kMul}, annotate_mul},
+      {"cat", false, false, {ops::kCat}, annotate_cat},
   };
   return kPatterns;
+}
+
+std::span<const OpId> value_preserving_ops() {
+  static const std::vector<OpId> kOps = [] {
+    std::vector<OpId> list;
+    for (const char* name :
+         {"relu.default",      "hardtanh.default",   "hardtanh_.default", "max_pool2d.default",
+          "mean.default",      "mean.dim",           "permute.default",   "permute_copy.default",
+          "transpose.int",     "squeeze.dim",        "squeeze_copy.dim",  "adaptive_avg_pool2d.default",
+          "view_copy.default", "view.default",       "reshape.default",   "slice.Tensor",
+          "slice_copy.Tensor", "flatten.using_ints", "dropout.default",   "dropout_.default"}) {
+      list.emplace_back(fmt::format("aten.{}", name));
+    }
+    return list;
+  }();
+  return kOps;
 }
 
 void propagate_annotations(const Program& program, Annotations& annotations) {

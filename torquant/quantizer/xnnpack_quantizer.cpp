@@ -11,36 +11,6 @@
 #include "torquant/quantizer/xnnpack_annotators.h"
 
 namespace torquant {
-namespace {
-
-NodeFilter inside_module_named(const std::string& name) {
-  return [name](const Node& node) {
-    const std::vector<ModuleScope> scopes = node.module_stack();
-    return std::any_of(scopes.begin(), scopes.end(), [&](const ModuleScope& scope) { return scope.path == name; });
-  };
-}
-
-NodeFilter inside_module_of_type(const std::string& type) {
-  return [type](const Node& node) {
-    const std::vector<ModuleScope> scopes = node.module_stack();
-    return std::any_of(scopes.begin(), scopes.end(), [&](const ModuleScope& scope) {
-      return scope.type == type || scope.type.ends_with("." + type);
-    });
-  };
-}
-
-template <typename List, typename Config>
-void set(List& list, std::string key, Config config) {
-  for (auto& [known, old] : list) {
-    if (known == key) {
-      old = std::move(config);
-      return;
-    }
-  }
-  list.emplace_back(std::move(key), std::move(config));
-}
-
-}  // namespace
 
 XNNPACKQuantizer& XNNPACKQuantizer::set_global(Config config) {
   global_ = std::move(config);
@@ -63,17 +33,17 @@ XNNPACKQuantizer& XNNPACKQuantizer::set_operator_type(std::string op, Config con
                  .what = fmt::format("it does not quantize {}", op),
                  .allowed = fmt::format("{}", fmt::join(names, ", "))});
   }
-  set(operator_types_, std::move(op), std::move(config));
+  set_rule(operator_types_, std::move(op), std::move(config));
   return *this;
 }
 
 XNNPACKQuantizer& XNNPACKQuantizer::set_module_type(std::string type, Config config) {
-  set(module_types_, std::move(type), std::move(config));
+  set_rule(module_types_, std::move(type), std::move(config));
   return *this;
 }
 
 XNNPACKQuantizer& XNNPACKQuantizer::set_module_name(std::string name, Config config) {
-  set(module_names_, std::move(name), std::move(config));
+  set_rule(module_names_, std::move(name), std::move(config));
   return *this;
 }
 
@@ -104,10 +74,6 @@ void XNNPACKQuantizer::apply(const Program& program, const Rule& rule, const Nod
 }
 
 void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations) {
-  const auto check_selects_any = [&](const std::string& what, const NodeFilter& selects) {
-    if (std::any_of(program.graph().begin(), program.graph().end(), selects)) return;
-    throw Error({.where = what, .what = "selects no node of the program"});
-  };
   const NodeFilter user_filter = [&](const Node& node) {
     if (!filter_ || filter_(node)) return true;
     annotations.refuse(&node, "left in float by the filter function");
@@ -117,13 +83,13 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
   for (const auto& [module, config] : module_names_) {
     named.push_back(inside_module_named(module));
     const std::string what = fmt::format("set_module_name({})", module);
-    check_selects_any(what, named.back());
+    check_selects_any(program, what, named.back());
     apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   for (const auto& [type, config] : module_types_) {
     named.push_back(inside_module_of_type(type));
     const std::string what = fmt::format("set_module_type({})", type);
-    check_selects_any(what, named.back());
+    check_selects_any(program, what, named.back());
     apply(program, {what, named.back(), config}, user_filter, annotations);
   }
   const NodeFilter elsewhere = [&](const Node& node) {
@@ -134,7 +100,7 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
     const OpId op(name);
     const NodeFilter is_op = [op](const Node& node) { return node.op() == op; };
     const std::string what = fmt::format("set_operator_type({})", name);
-    check_selects_any(what, is_op);
+    check_selects_any(program, what, is_op);
     apply(program, {what, is_op, config, op}, elsewhere, annotations);
   }
   if (global_) {
@@ -142,6 +108,31 @@ void XNNPACKQuantizer::annotate(const Program& program, Annotations& annotations
     apply(program, {"set_global", all, global_}, elsewhere, annotations);
   }
   xnnpack::propagate_annotations(program, annotations);
+}
+
+std::vector<Capability> XNNPACKQuantizer::capabilities() const {
+  std::vector<Capability> rows;
+  for (const bool is_dynamic : {false, true}) {
+    for (const bool is_per_channel : {true, false}) {
+      const QuantizationConfig config =
+          get_symmetric_quantization_config({.is_per_channel = is_per_channel, .is_dynamic = is_dynamic});
+      for (const xnnpack::Pattern& pattern : xnnpack::patterns()) {
+        if (is_dynamic && !pattern.dynamic) continue;
+        if (!is_per_channel && !pattern.has_weight) continue;  // the same as the other
+        rows.push_back({.quantizer = name(),
+                        .pattern = pattern.name,
+                        .ops = pattern.ops,
+                        .activation = config.input_activation->options,
+                        .weight = pattern.has_weight ? std::optional(config.weight->options) : std::nullopt});
+      }
+    }
+  }
+  const ObserverOptions activation = get_symmetric_quantization_config().input_activation->options;
+  for (const OpId& op : xnnpack::value_preserving_ops()) {
+    rows.push_back(
+        {.quantizer = name(), .pattern = short_name(op), .ops = {op}, .activation = activation, .follows = true});
+  }
+  return rows;
 }
 
 }  // namespace torquant

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "torquant/quantizer/node_filter.h"
 #include "torquant/quantizer/quantization_config.h"
 #include "torquant/quantizer/quantizer.h"
 
 namespace torquant {
-
-using NodeFilter = std::function<bool(const Node&)>;
 
 // Annotates what XNNPACK's int8 kernels run (executorch backends/xnnpack/quantizer, 1.5): convolutions, transposed
 // convolutions and linear layers, alone or with the ReLU that follows; add and mul, alone or with ReLU; cat; adaptive
@@ -38,6 +34,7 @@ class XNNPACKQuantizer : public Quantizer {
 
   void transform_for_annotation(Program& program) override;
   void annotate(const Program& program, Annotations& annotations) override;
+  std::vector<Capability> capabilities() const override;
   std::string name() const override { return "XNNPACKQuantizer"; }
 
  private:
@@ -50,9 +47,9 @@ class XNNPACKQuantizer : public Quantizer {
   };
   void apply(const Program& program, const Rule& rule, const NodeFilter& allowed, Annotations& annotations) const;
 
-  std::vector<std::pair<std::string, Config>> module_names_;
-  std::vector<std::pair<std::string, Config>> module_types_;
-  std::vector<std::pair<std::string, Config>> operator_types_;
+  RuleList<std::string, Config> module_names_;
+  RuleList<std::string, Config> module_types_;
+  RuleList<std::string, Config> operator_types_;
   Config global_;
   NodeFilter filter_;
 };

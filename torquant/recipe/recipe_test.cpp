@@ -43,16 +43,20 @@ TEST(Recipe, WithoutASchemeOnlyTheRulesQuantize) {
 }
 
 TEST(Recipe, RefusesWhatIsNoRecipe) {
-  EXPECT_EQ(error_text([] { load_recipe("int7-magic"); }),
-            "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
-            "  allowed here: xnnpack-static, xnnpack-static-per-tensor, or a JSON file");
+  EXPECT_EQ(
+      error_text([] { load_recipe("int7-magic"); }),
+      "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
+      "  allowed here: xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
+      "or a JSON file");
   EXPECT_TRUE(parse_error("{").starts_with("r.json: is no JSON: "));
   EXPECT_EQ(parse_error("[1]"), "r.json: [1] is no object");
   EXPECT_EQ(parse_error(R"({"schema": 1})"), "r.json: unknown entry \"schema\"\n  allowed here: scheme, rules");
   EXPECT_EQ(parse_error(R"({"scheme": 8})"), "r.json: scheme: 8 is no text");
-  EXPECT_EQ(parse_error(R"({"scheme": "int7"})"),
-            "r.json: scheme: unknown scheme \"int7\"\n"
-            "  allowed here: xnnpack-static, xnnpack-static-per-tensor, float");
+  EXPECT_EQ(
+      parse_error(R"({"scheme": "int7"})"),
+      "r.json: scheme: unknown scheme \"int7\"\n"
+      "  allowed here: xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
+      "float");
   EXPECT_EQ(parse_error("{}"),
             "r.json: leaves everything in float\n"
             "  to go on: name a scheme at the top, or in a rule: \"scheme\": \"xnnpack-static\"");

@@ -1,0 +1,202 @@
+// Order and conditions: torchao pt2e/quantizer/x86_inductor_quantizer.py, 0.18.
+#include "torquant/quantizer/inductor_patterns.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "torquant/graph/ops.h"
+#include "torquant/quantizer/capability.h"
+#include "torquant/quantizer/match.h"
+
+namespace torquant::inductor {
+namespace {
+
+const OpId kFlatten{"aten.flatten.using_ints"};
+
+// The operand of `add` that is not `value`; where both are, that. Null for a number.
+const Value* other_operand(const Node& add, const Value* value) {
+  const Value* self = add.input("self");
+  const Value* other = add.input("other");
+  return self == value ? other : self;
+}
+
+// Why an operator without a weight, a product, cannot be quantized; empty where it can.
+std::string refusal(const Node& node) {
+  std::vector<const Value*> operands;
+  for (const NamedArgument& argument : node.args()) {
+    const Value* operand = value_of(argument.value);
+    if (operand == nullptr) return fmt::format("its operand {} is a number", argument.name);
+    if (!operand->is_tensor() || !at::isFloatingType(operand->tensor().dtype)) {
+      return fmt::format("its operand %{} is no tensor of floats", operand->name());
+    }
+    operands.push_back(operand);
+  }
+  if (node.op() != ops::kMul) return "";
+  if (written_as(node).function.ends_with(".mul_")) return "it is written in place, as mul_";
+  if (operands.size() == 2 && operands[0]->tensor().sizes != operands[1]->tensor().sizes) {
+    return "its operands have different sizes";
+  }
+  return "";
+}
+
+}  // namespace
+
+QuantizationConfig make_config(const ConfigArgs& args) {
+  constexpr float kEps = 0x1p-12f;
+  QuantizationSpec activation{.options = {.dtype = args.activation,
+                                          .quant_range = args.activation_range,
+                                          .qscheme = QScheme::kPerTensorAffine,
+                                          .is_dynamic = args.is_dynamic},
+                              .observer = {.type = HistogramSpec{}, .eps = kEps}};
+  if (args.is_dynamic) activation.observer.type = PlaceholderSpec{};
+  const bool per_channel = is_per_channel(args.weight);
+  QuantizationSpec weight{
+      .options = {.dtype = DType::kInt8, .quant_range = QuantRange{-128, 127}, .qscheme = args.weight},
+      .observer = {.type = MinMaxSpec{}, .eps = kEps}};
+  if (per_channel) weight.observer.type = PerChannelMinMaxSpec{};
+  if (args.is_qat) {
+    // A dynamic scale follows the newest batch alone.
+    activation.observer.type = MovingAverageMinMaxSpec{.averaging_constant = args.is_dynamic ? 1 : 0.01};
+    activation.observer.fake_quantize = args.is_dynamic ? FakeQuantizeType::kPlain : FakeQuantizeType::kFused;
+    weight.observer.type = MovingAverageMinMaxSpec{};
+    if (per_channel) weight.observer.type = MovingAveragePerChannelMinMaxSpec{};
+    weight.observer.fake_quantize = FakeQuantizeType::kFused;
+  }
+  return {.input_activation = activation, .output_activation = activation, .weight = weight, .is_qat = args.is_qat};
+}
+
+bool Pattern::has_weight() const { return op == ops::kLinear || ops::is_conv(op); }
+
+std::string Pattern::name() const {
+  return short_name(op) + (add ? " + add" : "") + (activation == nullptr ? "" : fmt::format(" + {}", activation->name));
+}
+
+void Annotator::apply(const Rule& rule) {
+  for (const Pattern& pattern : backend_.patterns) {
+    if (!takes(rule, pattern.op, pattern.reach)) continue;
+    for (const Node& node : program_.graph()) {
+      if (node.op() == pattern.op) match(pattern, node, rule);
+    }
+  }
+  propagate(rule);
+}
+
+bool Annotator::takes(const Rule& rule, const OpId& op, Reach reach) const {
+  return rule.op ? *rule.op == op : rule.reach >= reach;
+}
+
+void Annotator::match(const Pattern& pattern, const Node& node, const Rule& rule) {
+  std::vector<const Node*> nodes = {&node};
+  const Value* addend = nullptr;
+  if (pattern.add) {
+    const Node* add = sole_reader(node);
+    if (add == nullptr || (add->op() != ops::kAdd && add->op() != ops::kAddInPlace)) return;
+    addend = other_operand(*add, node.output());
+    if (addend == nullptr) return;
+    nodes.push_back(add);
+  }
+  if (pattern.activation == nullptr) {
+    take(pattern, nodes, addend, rule);
+    return;
+  }
+  for (const Node* reader : nodes.back()->output()->users()) {
+    if (!is(*reader, *pattern.activation)) continue;
+    nodes.push_back(reader);
+    if (take(pattern, nodes, addend, rule)) return;
+    nodes.pop_back();
+  }
+}
+
+bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nodes, const Value* addend,
+                     const Rule& rule) {
+  for (const Node* node : nodes) {
+    if (annotations_.is_annotated(node) || !rule.selects(*node)) return false;
+  }
+  if (!rule.config) {
+    leave_in_float(nodes, rule);
+    return true;
+  }
+  const Node& heart = *nodes[0];
+  if (!pattern.has_weight()) {
+    if (std::string reason = refusal(heart); !reason.empty()) {
+      annotations_.refuse(&heart, std::move(reason));
+      return false;
+    }
+  }
+  QuantizationAnnotation& annotation = annotations_.annotate(&heart);
+  if (pattern.has_weight()) {
+    set_input(annotation, heart.input("input"), rule.config->input_activation);
+    set_input(annotation, heart.input("weight"), rule.config->weight);
+  } else {
+    for (const Value* operand : heart.inputs()) set_input(annotation, operand, rule.config->input_activation);
+  }
+  if (pattern.add && pattern.add_reads_int8) {
+    set_input(annotations_.annotate(nodes[1]), addend, rule.config->input_activation);
+  }
+  for (const Node* node : nodes) annotations_.mark(node);
+  quantized_.insert(nodes.back());
+  return true;
+}
+
+void Annotator::leave_in_float(const std::vector<const Node*>& nodes, const Rule& rule) {
+  for (const Node* node : nodes) {
+    annotations_.mark(node);
+    annotations_.refuse(node, "left in float by " + rule.what);
+  }
+}
+
+bool Annotator::computes_on_integers(const OpId& op) const {
+  return std::ranges::find(backend_.propagated, op) != backend_.propagated.end() ||
+         std::ranges::any_of(backend_.patterns, [&](const Pattern& pattern) {
+           return pattern.op == op && pattern.reach != Reach::kOperator;
+         });
+}
+
+void Annotator::propagate(const Rule& rule) {
+  for (const Node& node : program_.graph()) {
+    if (std::ranges::find(backend_.propagated, node.op()) == backend_.propagated.end()) continue;
+    if (!takes(rule, node.op(), Reach::kGlobal) || annotations_.is_annotated(&node) || !rule.selects(node)) continue;
+    if (!rule.config) {
+      leave_in_float({&node}, rule);
+      continue;
+    }
+    // A flatten that only float operators read gains nothing.
+    const std::vector<Node*>& readers = node.output()->users();
+    if (node.op() == kFlatten && !readers.empty() &&
+        std::ranges::none_of(readers, [&](const Node* reader) { return computes_on_integers(reader->op()); })) {
+      continue;
+    }
+    const std::vector<Value*> inputs = node.inputs();
+    const size_t observed = node.op() == ops::kCat ? inputs.size() : 1;  // a pool may read sizes besides
+    const auto is_quantized = [&](const Value* input) { return quantized_.contains(input->producer()); };
+    if (!std::all_of(inputs.begin(), inputs.begin() + observed, is_quantized) || !rule.config->input_activation)
+      continue;
+    const SharedQuantizationSpec shared{{inputs[0], &node}};
+    QuantizationAnnotation& annotation = annotations_.annotate(&node);
+    annotation.set_input(inputs[0], *rule.config->input_activation);
+    for (size_t i = 1; i < observed; ++i) annotation.set_input(inputs[i], shared);
+    annotation.output_qspec = shared;
+    quantized_.insert(&node);
+  }
+}
+
+void Annotator::explain_the_rest() {
+  for (const Node& node : program_.graph()) {
+    if (annotations_.is_annotated(&node)) continue;
+    std::vector<std::string> names;
+    Reach reach = Reach::kOperator;
+    for (const Pattern& pattern : backend_.patterns) {
+      if (pattern.op != node.op()) continue;
+      names.push_back(pattern.name());
+      reach = std::min(reach, pattern.reach);
+    }
+    if (names.empty()) continue;
+    annotations_.refuse(&node, reach == Reach::kGlobal
+                                   ? fmt::format("{} takes it only as {}", backend_.name, fmt::join(names, ", "))
+                                   : fmt::format("{} takes it on request: a rule for the operator", backend_.name));
+  }
+}
+
+}  // namespace torquant::inductor

@@ -1,0 +1,137 @@
+#include "torquant/quantizer/inductor_quantizer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "torquant/core/error.h"
+
+namespace torquant {
+namespace {
+
+using inductor::Reach;
+
+// The operator that a table has under `name`, or under the end of it: "Conv2d" for "torch.nn.Conv2d".
+OpId find_op(const std::vector<std::pair<std::string, OpId>>& table, const std::string& where,
+             const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [known, op] : table) {
+    if (name == known || name.ends_with("." + known)) return op;
+    names.push_back(known);
+  }
+  throw Error({.where = where,
+               .what = fmt::format("it does not quantize {}", name),
+               .allowed = fmt::format("{}", fmt::join(names, ", "))});
+}
+
+const char* mode_name(const QuantizationConfig& config) { return config.is_dynamic() ? "dynamic" : "static"; }
+
+}  // namespace
+
+void InductorQuantizer::check_mode(const std::string& where, const Config& config) const {
+  if (!config) return;
+  if (config->is_qat) {
+    throw Error({.where = where,
+                 .what = "the configuration is for training (is_qat)",
+                 .allowed = "is_qat = false: programs are quantized after training so far"});
+  }
+  if (!config->input_activation) return;
+  const auto check = [&](const Config& other) {
+    if (!other || !other->input_activation || other->is_dynamic() == config->is_dynamic()) return;
+    throw Error({.where = where,
+                 .what = fmt::format("a {} configuration beside a {} one", mode_name(*config), mode_name(*other)),
+                 .allowed = "one mode a quantizer",
+                 .hint = "give each mode a quantizer of its own, and both to a ComposableQuantizer"});
+  };
+  for (const auto& [name, other] : module_names_) check(other);
+  for (const auto& [op, other] : operators_) check(other);
+  check(global_);
+}
+
+InductorQuantizer& InductorQuantizer::set_global(Config config) {
+  check_mode(name() + "::set_global", config);
+  global_ = std::move(config);
+  return *this;
+}
+
+InductorQuantizer& InductorQuantizer::set_function_type_qconfig(const std::string& function, Config config) {
+  const std::string where = fmt::format("{}::set_function_type_qconfig({})", name(), function);
+  const OpId op = find_op(backend_->functions, where, function);
+  check_mode(where, config);
+  set_rule(operators_, op, std::move(config));
+  return *this;
+}
+
+InductorQuantizer& InductorQuantizer::set_module_type_qconfig(const std::string& type, Config config) {
+  const std::string where = fmt::format("{}::set_module_type_qconfig({})", name(), type);
+  const OpId op = find_op(backend_->modules, where, type);
+  check_mode(where, config);
+  set_rule(operators_, op, std::move(config));
+  return *this;
+}
+
+InductorQuantizer& InductorQuantizer::set_module_name_qconfig(const std::string& module, Config config) {
+  check_mode(fmt::format("{}::set_module_name_qconfig({})", name(), module), config);
+  set_rule(module_names_, module, std::move(config));
+  return *this;
+}
+
+InductorQuantizer& InductorQuantizer::set_filter_function(NodeFilter filter) {
+  filter_ = std::move(filter);
+  return *this;
+}
+
+void InductorQuantizer::annotate(const Program& program, Annotations& annotations) {
+  inductor::Annotator annotator(*backend_, program, annotations);
+  const NodeFilter allowed = [&](const Node& node) {
+    if (!filter_ || filter_(node)) return true;
+    annotations.refuse(&node, "left in float by the filter function");
+    return false;
+  };
+  for (const auto& [module, config] : module_names_) {
+    const NodeFilter inside = inside_module_named(module);
+    const std::string what = fmt::format("set_module_name_qconfig({})", module);
+    check_selects_any(program, what, inside);
+    annotator.apply({.what = what, .config = config, .reach = Reach::kModule, .selects = [&](const Node& node) {
+                       return inside(node) && allowed(node);
+                     }});
+  }
+  for (const auto& [op, config] : operators_) {
+    const std::string what = fmt::format("the rule for {}", op.name());
+    check_selects_any(program, what, [&](const Node& node) { return node.op() == op; });
+    annotator.apply({.what = what, .config = config, .reach = Reach::kOperator, .op = op, .selects = allowed});
+  }
+  if (global_) {
+    annotator.apply({.what = "set_global", .config = global_, .reach = Reach::kGlobal, .selects = allowed});
+    annotator.explain_the_rest();
+  }
+}
+
+std::vector<Capability> InductorQuantizer::capabilities() const {
+  const inductor::Backend& backend = *backend_;
+  std::vector<Capability> rows;
+  for (const QuantizationConfig& config : backend.configs) {
+    const std::optional<ObserverOptions> activation =
+        config.input_activation ? std::optional(config.input_activation->options) : std::nullopt;
+    for (const inductor::Pattern& pattern : backend.patterns) {
+      rows.push_back(
+          {.quantizer = backend.name,
+           .pattern = pattern.name(),
+           .ops = {pattern.op},
+           .activation = activation,
+           .weight = pattern.has_weight() && config.weight ? std::optional(config.weight->options) : std::nullopt,
+           .on_request = pattern.reach != Reach::kGlobal});
+    }
+    for (const OpId& op : backend.propagated) {
+      rows.push_back({.quantizer = backend.name,
+                      .pattern = short_name(op),
+                      .ops = {op},
+                      .activation = activation,
+                      .follows = true});
+    }
+  }
+  return rows;
+}
+
+}  // namespace torquant
