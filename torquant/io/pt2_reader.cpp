@@ -10,6 +10,7 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/io/borrowed_storage.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/pt2_schema.h"
 #include "torquant/io/zip_archive.h"
@@ -168,22 +169,7 @@ class PayloadReader {
 
   c10::Storage storage_of(const std::string& record) {
     if (const auto found = storages_.find(record); found != storages_.end()) return found->second;
-    const std::string_view bytes = zip_.bytes(record);
-    auto* data = const_cast<char*>(bytes.data());  // the mapping is private: writes stay in this process
-    // What LibTorch's own allocator gives: the last bits of some matrix products depend on the alignment.
-    constexpr uintptr_t kAlignment = 64;
-    c10::Storage storage;
-    if (reinterpret_cast<uintptr_t>(data) % kAlignment == 0) {
-      auto* keep_alive = new std::shared_ptr<void>(zip_.mapping());
-      c10::DataPtr pointer(
-          data, keep_alive, [](void* context) { delete static_cast<std::shared_ptr<void>*>(context); }, at::kCPU);
-      storage = c10::Storage(c10::Storage::use_byte_size_t(), bytes.size(), std::move(pointer), nullptr, false);
-    } else {
-      at::Tensor copy = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);
-      std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
-      storage = copy.storage();
-    }
-    return storages_.emplace(record, storage).first->second;
+    return storages_.emplace(record, borrowed_storage(zip_.bytes(record), zip_.mapping())).first->second;
   }
 
   const ZipArchive& zip_;
@@ -342,7 +328,7 @@ void read_model(Program& program, const Json& model) {
 }  // namespace
 
 Program load_pt2(const std::string& path, const Pt2LoadOptions& options) {
-  const ZipArchive zip = ZipArchive::open(path);
+  const ZipArchive zip = ZipArchive::open_below_root(path);
   check_archive_kind(zip);
   const std::string name = choose_model(zip, options.model_name);
 
