@@ -1,5 +1,6 @@
 #include "torquant/io/pt2_payload.h"
 
+#include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/pt2_test.h"
@@ -39,6 +40,33 @@ TEST_F(Pt2Payload, ViewsOutsideTheStorageAreRefused) {
   EXPECT_NE(with_meta("dtype", 99).find("unknown dtype code 99"), std::string::npos);
   EXPECT_NE(with_meta("layout", 1).find("a sparse tensor\n  allowed here: dense tensors"), std::string::npos);
   EXPECT_NE(with_meta("device", {{"type", "toaster"}, {"index", nullptr}}).find("unknown device \"toaster\""),
+            std::string::npos);
+}
+
+// A small file may describe a large tensor by strides of 0: it takes the memory of its elements in the storage alone.
+TEST_F(Pt2Payload, TensorsWithoutAStorageAreZerosInTheirStrides) {
+  const auto with_sizes = [&](int64_t rows, int64_t stride) {
+    return error_after([&](Records& records) {
+      for (auto& [name, bytes] : records) {
+        if (name == "data/weights/weight_0") bytes.clear();
+        if (name != "data/weights/model_weights_config.json") continue;
+        Json json = Json::parse(bytes);
+        for (const char* tensor : {"fc.weight", "tied.weight"}) {
+          Json& meta = json["config"][tensor]["tensor_meta"];
+          meta["sizes"][0] = {{"as_int", rows}};
+          meta["strides"][0] = {{"as_int", stride}};
+        }
+        bytes = json.dump();
+      }
+    });
+  };
+  EXPECT_EQ(with_sizes(4, 3), "");
+  EXPECT_EQ(load_pt2(folder_.path("bad.pt2")).find_state("fc.weight")->abs().sum().item<float>(), 0);
+  EXPECT_EQ(with_sizes(int64_t{1} << 40, 0),
+            "fc.weight: is Float[1099511627776, 3] in the weights and Float[4, 3] in the graph");
+  EXPECT_NE(with_sizes(int64_t{1} << 40, 3)
+                .find("fc.weight: data/weights/weight_0: 3298534883328 elements without a "
+                      "storage"),
             std::string::npos);
 }
 

@@ -187,12 +187,7 @@ Program load_pt2(const std::string& path, const Pt2LoadOptions& options) {
   for (const char* kind : {"weights", "constants"}) {
     const std::string folder = fmt::format("data/{}/", kind);
     const std::string config = fmt::format("{}{}_{}_config.json", folder, name, kind);
-    const auto entries = parse_json<nlohmann::ordered_json>(zip, config);
-    try {
-      pt2::read_payloads(zip, folder, entries, program);
-    } catch (const Error& error) {
-      throw error.within(config).within(path);
-    }
+    pt2::read_payloads(zip, folder, config, parse_json<nlohmann::ordered_json>(zip, config), program);
   }
   try {
     check_state(program);
