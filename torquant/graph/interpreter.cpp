@@ -6,24 +6,12 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/execution_plan.h"
 #include "torquant/graph/input_check.h"
+#include "torquant/graph/verifier.h"
 
 namespace torquant {
 namespace {
 
 using c10::IValue;
-
-void check_signature(const Program& program) {
-  const size_t inputs = program.graph().inputs().size();
-  const size_t outputs = program.graph().output_node().args().size();
-  if (program.input_specs().size() != inputs) {
-    throw Error({.where = "signature",
-                 .what = fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs)});
-  }
-  if (program.output_specs().size() != outputs) {
-    throw Error({.where = "signature",
-                 .what = fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs)});
-  }
-}
 
 // What an output is written to: a tensor of the state, or what the caller passes for an input. The caller gets an
 // output that has neither.
@@ -71,7 +59,7 @@ void write(const at::Tensor& target, const IValue& value, const OutputSpec& spec
 struct Interpreter::Impl {
   Impl(const Program& program, InterpreterOptions given)
       : program(program), options(std::move(given)), plan(make_plan(program.graph(), options)) {
-    check_signature(program);
+    verify_spec_counts(program);
     for (const Argument& input : program.graph().inputs()) {
       const at::Tensor* tensor = program.tensor_of(value_of(input));
       inputs.push_back(tensor == nullptr ? IValue() : IValue(*tensor));

@@ -37,6 +37,12 @@ TEST(ShapeRulesErrors, RefuseWhatTheOperatorRefuses) {
   expect_error("aten.conv2d.default(%x, %w2, %v)", "bias and output channels differ: 8 and 4");
   expect_error("aten.conv2d.default(%x, %w2, none, 1, 0, 9)", "result size -8 on spatial axis 0: the kernel is larger");
   expect_error("aten.conv2d.default(%x, %w2, none, 0)", "stride 0");
+  expect_error("aten.conv2d.default(%x, %w2, none, 1, -1)", "padding -1\n  allowed here: 0 or more");
+  expect_error("aten.conv2d.default(%x, %w2, none, 1, 0, 0)", "dilation 0\n  allowed here: 1 or more");
+  expect_error("aten.conv2d.padding(%x, %w2, none, [2, 1], \"same\")", "padding \"same\" with a stride of 2");
+  expect_error("aten.conv2d.padding(%x, %dw, none, [1, 1], \"same\")",
+               "weight channels times 1 groups differ: 6 and 1");
+  expect_error("aten.conv2d.padding(%x, %w2, none, [1, 1], \"full\")", "padding \"full\"\n  allowed here: same, valid");
   expect_error("aten.linear.default(%one, %c)", "input features and weight columns differ: 8 and 6");
   expect_error("aten.linear.default(%d, %w)", "input is Double, weight Float");
   expect_error("aten.matmul.default(%m, %w)", "inner sizes differ: 8 and 7");

@@ -214,14 +214,8 @@ void check_mutation(const Program& program, const OutputSpec& spec, const Argume
 }
 
 void check_signature(const Program& program) {
+  verify_spec_counts(program);
   const std::vector<Argument>& inputs = program.graph().inputs();
-  if (program.input_specs().size() != inputs.size()) {
-    fail("signature", fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs.size()));
-  }
-  const std::vector<Argument> outputs = program.graph().outputs();
-  if (program.output_specs().size() != outputs.size()) {
-    fail("signature", fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs.size()));
-  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const InputSpec& spec = program.input_specs()[i];
     switch (spec.kind) {
@@ -240,10 +234,22 @@ void check_signature(const Program& program) {
         break;
     }
   }
+  const std::vector<Argument> outputs = program.graph().outputs();
   for (size_t i = 0; i < outputs.size(); ++i) check_mutation(program, program.output_specs()[i], outputs[i]);
 }
 
 }  // namespace
+
+void verify_spec_counts(const Program& program) {
+  const size_t inputs = program.graph().inputs().size();
+  if (program.input_specs().size() != inputs) {
+    fail("signature", fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs));
+  }
+  const size_t outputs = program.graph().output_node().args().size();
+  if (program.output_specs().size() != outputs) {
+    fail("signature", fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs));
+  }
+}
 
 void verify(const Program& program) {
   check_signature(program);
