@@ -1,5 +1,5 @@
-// What editing costs: n nodes of one wanted name are named, appended, linked and erased. The time a node does not grow
-// with n.
+// What editing costs: n nodes of one wanted name are named, appended, linked and erased. A node costs as much among
+// 5,000 as among 500.
 #include <benchmark/benchmark.h>
 
 #include "torquant/graph/graph.h"
@@ -22,7 +22,7 @@ void build_and_erase(benchmark::State& state) {
   state.counters["per_node"] = benchmark::Counter(
       static_cast<double>(state.range(0)), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
-BENCHMARK(build_and_erase)->Arg(500)->Arg(5000)->Arg(50000)->Unit(benchmark::kMicrosecond);
+BENCHMARK(build_and_erase)->Arg(500)->Arg(5000)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace torquant
