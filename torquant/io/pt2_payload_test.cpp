@@ -12,11 +12,13 @@ using Pt2Payload = Pt2Test;
 
 TEST_F(Pt2Payload, WeightsAndGraphMustAgree) {
   EXPECT_EQ(error_after_weights([](Json& config) { config.erase("count"); }),
-            "count: the signature names this tensor, but the archive does not hold it");
-  EXPECT_EQ(error_after_weights([](Json& config) { config["fc.weight"]["tensor_meta"]["dtype"] = 4; }),
-            "fc.weight: is Int[4, 3] in the weights and Float[4, 3] in the graph");
+            "count: an input reads this tensor, but the program does not hold it");
+  EXPECT_EQ(
+      error_after_weights([](Json& config) { config["fc.weight"]["tensor_meta"]["dtype"] = 4; }),
+      "fc.weight: input %p_fc_weight is recorded as f32[4, 3], the tensor differs in dtype\n  allowed here: i32[4, 3]");
   EXPECT_EQ(error_after_weights([](Json& config) { config["fc.weight"]["tensor_meta"]["sizes"][0] = {{"as_int", 2}}; }),
-            "fc.weight: is Float[2, 3] in the weights and Float[4, 3] in the graph");
+            "fc.weight: input %p_fc_weight is recorded as f32[4, 3], the tensor differs in size on axis 0\n  allowed "
+            "here: f32[2, 3]");
 }
 
 TEST_F(Pt2Payload, ViewsOutsideTheStorageAreRefused) {
@@ -63,7 +65,8 @@ TEST_F(Pt2Payload, TensorsWithoutAStorageAreZerosInTheirStrides) {
   EXPECT_EQ(with_sizes(4, 3), "");
   EXPECT_EQ(load_pt2(folder_.path("bad.pt2")).find_state("fc.weight")->abs().sum().item<float>(), 0);
   EXPECT_EQ(with_sizes(int64_t{1} << 40, 0),
-            "fc.weight: is Float[1099511627776, 3] in the weights and Float[4, 3] in the graph");
+            "fc.weight: input %p_fc_weight is recorded as f32[4, 3], the tensor differs in size on axis 0\n  allowed "
+            "here: f32[1099511627776, 3]");
   EXPECT_NE(with_sizes(int64_t{1} << 40, 3)
                 .find("fc.weight: data/weights/weight_0: 3298534883328 elements without a "
                       "storage"),

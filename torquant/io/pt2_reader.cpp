@@ -6,6 +6,7 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/graph/verifier.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/pt2_payload.h"
 #include "torquant/io/pt2_schema.h"
@@ -87,35 +88,6 @@ Result parse_json(const ZipArchive& zip, const std::string& record) {
   }
 }
 
-// Every tensor that the signature names must be there, and be what the graph says it is.
-void check_state(const Program& program) {
-  for (size_t i = 0; i < program.input_specs().size(); ++i) {
-    const InputSpec& spec = program.input_specs()[i];
-    if (spec.kind == InputKind::kUser || spec.kind == InputKind::kConstant) continue;
-    const at::Tensor* tensor = program.find_state(spec.target);
-    if (tensor == nullptr) {
-      throw Error({.where = spec.target, .what = "the signature names this tensor, but the archive does not hold it"});
-    }
-    const Value* value = value_of(program.graph().inputs()[i]);
-    if (value == nullptr || !value->is_tensor()) {
-      throw Error({.where = spec.target, .what = "the graph input of this tensor is no tensor"});
-    }
-    const TensorMeta& meta = value->tensor();
-    bool same = meta.dtype == tensor->scalar_type() && meta.rank() == static_cast<size_t>(tensor->dim());
-    for (size_t d = 0; same && d < meta.rank(); ++d) {
-      same = !is_static(meta.sizes[d]) || std::get<int64_t>(meta.sizes[d]) == tensor->size(static_cast<int64_t>(d));
-    }
-    if (!same) {
-      std::vector<std::string> sizes;
-      for (const Dim& size : meta.sizes) sizes.push_back(to_string(size));
-      throw Error(
-          {.where = spec.target,
-           .what = fmt::format("is {}[{}] in the weights and {}[{}] in the graph", c10::toString(tensor->scalar_type()),
-                               fmt::join(tensor->sizes(), ", "), c10::toString(meta.dtype), fmt::join(sizes, ", "))});
-    }
-  }
-}
-
 void check_operators(const Graph& graph) {
   for (const Node& node : graph) {
     if (node.op() == ops::kObserve) {
@@ -190,8 +162,8 @@ Program load_pt2(const std::string& path, const Pt2LoadOptions& options) {
     pt2::read_payloads(zip, folder, config, parse_json<nlohmann::ordered_json>(zip, config), program);
   }
   try {
-    check_state(program);
     if (!options.allow_unknown_operators) check_operators(program.graph());
+    verify(program);
   } catch (const Error& error) {
     throw error.within(path);
   }
