@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/capability.h"
@@ -20,6 +21,38 @@ const Value* other_operand(const Node& add, const Value* value) {
   const Value* self = add.input("self");
   const Value* other = add.input("other");
   return self == value ? other : self;
+}
+
+// The program's nodes of one operator, in the order in which torchao's matcher lists them. It decides which of two
+// layers takes the add that both feed. The matcher lists layers by how they were written (nn.Conv2d, F.conv2d), and of
+// one kind by where the first parameter stands that no later node reads; layers without one come last.
+std::vector<const Node*> in_matching_order(const Program& program, const OpId& op) {
+  struct Entry {
+    const Node* node;
+    std::string written_as;
+    size_t first;
+  };
+  std::vector<Entry> entries;
+  std::unordered_map<std::string, size_t> first_of_kind;
+  size_t position = program.graph().inputs().size();
+  for (const Node& node : program.graph()) {
+    ++position;
+    if (node.op() != op) continue;
+    const WrittenAs written = written_as(node);
+    Entry entry{&node, written.module.empty() ? written.function : written.module, position};
+    for (const char* name : {"weight", "bias"}) {
+      const Value* parameter = node.input(name);
+      if (parameter == nullptr || parameter->producer() != nullptr || parameter->users().back() != &node) continue;
+      entry.first = std::min(entry.first, parameter->input_index());
+    }
+    const auto [kind, fresh] = first_of_kind.try_emplace(entry.written_as, entry.first);
+    if (!fresh) kind->second = std::min(kind->second, entry.first);
+    entries.push_back(std::move(entry));
+  }
+  std::ranges::sort(entries, {}, [&](const Entry& e) { return std::pair(first_of_kind.at(e.written_as), e.first); });
+  std::vector<const Node*> nodes;
+  for (const Entry& entry : entries) nodes.push_back(entry.node);
+  return nodes;
 }
 
 // Why an operator without a weight, a product, cannot be quantized; empty where it can.
@@ -76,9 +109,7 @@ std::string Pattern::name() const {
 void Annotator::apply(const Rule& rule) {
   for (const Pattern& pattern : backend_.patterns) {
     if (!takes(rule, pattern.op, pattern.reach)) continue;
-    for (const Node& node : program_.graph()) {
-      if (node.op() == pattern.op) match(pattern, node, rule);
-    }
+    for (const Node* node : in_matching_order(program_, pattern.op)) match(pattern, *node, rule);
   }
   propagate(rule);
 }

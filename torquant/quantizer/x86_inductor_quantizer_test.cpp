@@ -139,6 +139,16 @@ TEST_F(X86, OfTwoConvolutionsTheFirstIsComputedWithTheAdd) {
   EXPECT_EQ(inputs(b), "x, p_b_weight");
 }
 
+TEST_F(X86, TheFirstIsTheOneWhoseParametersComeFirst) {
+  // b is declared before a and called after it.
+  Value* weight = net.parameter("b.weight", {4, 4, 1, 1});
+  Value* a = conv(x, "a");
+  Value* b = net.op("aten.conv2d.default", {{"input", x}, {"weight", weight}}, "b", "torch.nn.modules.conv.Conv2d");
+  Value* sum = add(a, b);
+  annotate({sum});
+  EXPECT_EQ(inputs(sum), a->name());
+}
+
 TEST_F(X86, AConvolutionThatOthersReadIsNotComputedWithTheAdd) {
   Value* y = conv(x, "c");
   Value* sum = add(x, y);
