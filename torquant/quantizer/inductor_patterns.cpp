@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
 #include <unordered_map>
 
 #include "torquant/graph/ops.h"
@@ -23,33 +24,38 @@ const Value* other_operand(const Node& add, const Value* value) {
   return self == value ? other : self;
 }
 
-// The program's nodes of one operator, in the order in which torchao's matcher lists them. It decides which of two
-// layers takes the add that both feed. The matcher lists layers by how they were written (nn.Conv2d, F.conv2d), and of
-// one kind by where the first parameter stands that no later node reads; layers without one come last.
+// The program's nodes of one operator, in the order in which torchao's matcher lists them on a strict export. It
+// decides which of two layers takes the add that both feed. The matcher lists layers by how they were written
+// (nn.Conv2d, F.conv2d); of one kind by their parameters, which stand in front of all nodes in order of first use and
+// belong to the last node that reads them; layers that are left without one come last.
 std::vector<const Node*> in_matching_order(const Program& program, const OpId& op) {
+  std::unordered_map<const Node*, size_t> position;
+  for (const Node& node : program.graph()) position.emplace(&node, position.size());
+  position.emplace(&program.graph().output_node(), position.size());
+  const auto position_of = [&](const Node* node) { return position.at(node); };
   struct Entry {
     const Node* node;
     std::string written_as;
-    size_t first;
+    size_t place;
   };
   std::vector<Entry> entries;
-  std::unordered_map<std::string, size_t> first_of_kind;
-  size_t position = program.graph().inputs().size();
+  std::unordered_map<std::string, size_t> place_of_kind;
   for (const Node& node : program.graph()) {
-    ++position;
     if (node.op() != op) continue;
     const WrittenAs written = written_as(node);
-    Entry entry{&node, written.module.empty() ? written.function : written.module, position};
+    Entry entry{&node, written.module.empty() ? written.function : written.module,
+                position.size() + position.at(&node)};
     for (const char* name : {"weight", "bias"}) {
       const Value* parameter = node.input(name);
-      if (parameter == nullptr || parameter->producer() != nullptr || parameter->users().back() != &node) continue;
-      entry.first = std::min(entry.first, parameter->input_index());
+      if (parameter == nullptr || parameter->producer() != nullptr) continue;
+      const auto [first, last] = std::ranges::minmax(parameter->users() | std::views::transform(position_of));
+      if (last == position.at(&node)) entry.place = std::min(entry.place, first);
     }
-    const auto [kind, fresh] = first_of_kind.try_emplace(entry.written_as, entry.first);
-    if (!fresh) kind->second = std::min(kind->second, entry.first);
+    const auto [kind, fresh] = place_of_kind.try_emplace(entry.written_as, entry.place);
+    if (!fresh) kind->second = std::min(kind->second, entry.place);
     entries.push_back(std::move(entry));
   }
-  std::ranges::sort(entries, {}, [&](const Entry& e) { return std::pair(first_of_kind.at(e.written_as), e.first); });
+  std::ranges::sort(entries, {}, [&](const Entry& e) { return std::pair(place_of_kind.at(e.written_as), e.place); });
   std::vector<const Node*> nodes;
   for (const Entry& entry : entries) nodes.push_back(entry.node);
   return nodes;

@@ -139,11 +139,28 @@ TEST_F(X86, OfTwoConvolutionsTheFirstIsComputedWithTheAdd) {
   EXPECT_EQ(inputs(b), "x, p_b_weight");
 }
 
-TEST_F(X86, TheFirstIsTheOneWhoseParametersComeFirst) {
-  // b is declared before a and called after it.
-  Value* weight = net.parameter("b.weight", {4, 4, 1, 1});
-  Value* a = conv(x, "a");
-  Value* b = net.op("aten.conv2d.default", {{"input", x}, {"weight", weight}}, "b", "torch.nn.modules.conv.Conv2d");
+TEST_F(X86, OfTwoCallsOfOneConvolutionTheLastIsComputedWithTheAdd) {
+  Value* weight = net.parameter("c.weight", {4, 4, 1, 1});
+  const auto call = [&] {
+    return net.op("aten.conv2d.default", {{"input", x}, {"weight", weight}}, "c", "torch.nn.modules.conv.Conv2d");
+  };
+  Value* a = call();
+  Value* b = call();
+  Value* sum = add(a, b);
+  annotate({sum});
+  EXPECT_EQ(inputs(sum), a->name()) << "the parameter belongs to its last reader";
+}
+
+TEST_F(X86, ConvolutionsWrittenAlikeComeTogether) {
+  // F.conv2d comes first in the graph, so it goes before the nn.Conv2d even where it is called after it.
+  const auto function = [&](Value* input, const std::string& name) {
+    Value* y = net.op("aten.conv2d.default", {{"input", input}, {"weight", net.parameter(name, {4, 4, 1, 1})}});
+    y->producer()->set_metadata("torch_fn", "conv2d_1;builtin_function_or_method.conv2d");
+    return y;
+  };
+  Value* first = function(x, "w");
+  Value* a = conv(first, "a");
+  Value* b = function(first, "v");
   Value* sum = add(a, b);
   annotate({sum});
   EXPECT_EQ(inputs(sum), a->name());
