@@ -157,6 +157,7 @@ bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nod
   }
   const Node& heart = *nodes[0];
   if (!pattern.has_weight()) {
+    if (!rule.config->input_activation) return false;
     if (std::string reason = refusal(heart); !reason.empty()) {
       annotations_.refuse(&heart, std::move(reason));
       return false;

@@ -41,6 +41,12 @@ TEST(X86Config, Training) {
   EXPECT_EQ(dynamic.input_activation->observer.type, ObserverType(MovingAverageMinMaxSpec{.averaging_constant = 1}));
 }
 
+TEST(X86Config, Float16) {
+  const QuantizationConfig config = get_x86_inductor_linear_dynamic_fp16_config();
+  EXPECT_FALSE(config.input_activation.has_value());
+  EXPECT_EQ(config.weight->options.dtype, DType::kFloat16);
+}
+
 // Nets under the static configuration. What follows a pattern and could run on integers shows where it ended.
 class X86 : public testing::Test {
  protected:
