@@ -15,5 +15,4 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/torquantConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/torquantConfigVersion.cmake
   ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake
-  ${CMAKE_CURRENT_LIST_DIR}/FindLibZip.cmake
   DESTINATION ${package_dir})

@@ -23,7 +23,6 @@ THIRD_PARTY = {
     "spdlog": "spdlog::spdlog",
     "CLI": "CLI11::CLI11",
     "zlib.h": "ZLIB::ZLIB",
-    "zip.h": "libzip::zip",
 }
 # The C and C++ standard libraries, POSIX and compiler intrinsics have no folder of their own.
 SYSTEM = re.compile(r"[a-z0-9_]+(\.h)?|sys/[a-z0-9_]+\.h")

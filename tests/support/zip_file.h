@@ -35,13 +35,14 @@ struct Entry {
   std::string name;
   std::string packed;
   uint16_t method = 0;
+  uint16_t flags = 0;
   uint64_t size = 0;
   uint32_t crc = 0;
   bool zip64 = false;
 };
 inline Entry stored(std::string name, const std::string& bytes) {
   const auto crc = static_cast<uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-  return {std::move(name), bytes, 0, bytes.size(), crc};
+  return {.name = std::move(name), .packed = bytes, .size = bytes.size(), .crc = crc};
 }
 inline Entry packed(std::string name, const std::string& bytes) {
   Entry entry = stored(std::move(name), bytes);
@@ -50,7 +51,7 @@ inline Entry packed(std::string name, const std::string& bytes) {
   return entry;
 }
 
-// APPNOTE.TXT 4.3: local headers with data, directory, end record.
+// Local headers with data, directory, end record.
 inline std::string zip_of(const std::vector<Entry>& entries, bool zip64_end = false, const std::string& comment = "") {
   std::string file;
   std::string directory;
@@ -59,12 +60,12 @@ inline std::string zip_of(const std::vector<Entry>& entries, bool zip64_end = fa
     const std::string fields = number(e.method, 2) + number(0, 4) + number(e.crc, 4);
     const uint64_t size = e.zip64 ? 0xffffffff : e.size;
     const uint64_t packed_size = e.zip64 ? 0xffffffff : e.packed.size();
-    file += "PK\3\4" + number(20, 2) + number(0, 2) + fields + number(packed_size, 4) + number(size, 4) +
+    file += "PK\3\4" + number(20, 2) + number(e.flags, 2) + fields + number(packed_size, 4) + number(size, 4) +
             number(e.name.size(), 2) + number(0, 2) + e.name + e.packed;
     const std::string extra = e.zip64 ? number(0x9999, 2) + number(2, 2) + "ab" + number(1, 2) + number(24, 2) +
                                             number(e.size, 8) + number(e.packed.size(), 8) + number(local, 8)
                                       : "";
-    directory += "PK\1\2" + number(20, 2) + number(20, 2) + number(0, 2) + fields + number(packed_size, 4) +
+    directory += "PK\1\2" + number(20, 2) + number(20, 2) + number(e.flags, 2) + fields + number(packed_size, 4) +
                  number(size, 4) + number(e.name.size(), 2) + number(extra.size(), 2) + number(0, 2) + number(0, 2) +
                  number(0, 2) + number(0, 4) + number(e.zip64 ? 0xffffffff : local, 4) + e.name + extra;
   }

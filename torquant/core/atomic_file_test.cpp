@@ -1,12 +1,12 @@
 #include "torquant/core/atomic_file.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -16,20 +16,14 @@ namespace fs = std::filesystem;
 
 class AtomicFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("torquant_atomic_file_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  std::string path() const { return folder_ / "x.bin"; }
+  std::string path() const { return folder_.path("x.bin"); }
   std::string content() const {
     std::ifstream file(path(), std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  size_t files() const { return std::distance(fs::directory_iterator(folder_), {}); }
+  size_t files() const { return std::distance(fs::directory_iterator(folder_.path()), {}); }
 
-  fs::path folder_;
+  const TempFolder folder_;
 };
 
 TEST_F(AtomicFileTest, AppearsOnCommitAlone) {
@@ -54,7 +48,7 @@ TEST_F(AtomicFileTest, WithoutCommitTheOldFileStaysAndNoTemporaryIsLeft) {
 }
 
 TEST_F(AtomicFileTest, NamesThePathThatCannotBeWritten) {
-  const std::string bad = folder_ / "none" / "x.bin";
+  const std::string bad = folder_.path("none/x.bin");
   try {
     AtomicFile file(bad);
     FAIL() << "no error";

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "torquant/core/error.h"
-#include "torquant/data/input_file.h"
+#include "torquant/io/deflate.h"
+#include "torquant/io/mapped_file.h"
 
 namespace torquant {
 namespace {
@@ -81,7 +82,7 @@ at::Tensor read_idx_of_rank(const std::string& path, int64_t rank, const char* m
 }  // namespace
 
 at::Tensor read_idx(const std::string& path) {
-  const int64_t file_bytes = input_file_bytes(path);
+  const uint64_t file_bytes = MappedFile(path).bytes().size();  // refuses what is no file, as for other kinds of data
   GzFile file(path);
   uint8_t head[4];
   const int64_t got = file.read(head, sizeof(head));
@@ -105,11 +106,12 @@ at::Tensor read_idx(const std::string& path) {
     uint8_t size[4];
     if (file.read(size, 4) < 4) throw Error({.where = path, .what = "ends within its header"});
     shape.push_back(int64_t{size[0]} << 24 | size[1] << 16 | size[2] << 8 | size[3]);
-    if (__builtin_mul_overflow(bytes, shape.back(), &bytes)) {
+    if (__builtin_mul_overflow(bytes, std::max<int64_t>(shape.back(), 1), &bytes)) {
       throw Error({.where = path, .what = "the sizes in its header overflow 64 bits"});
     }
   }
-  if (bytes / kMaxInflation > file_bytes) {
+  if (std::ranges::count(shape, 0) > 0) bytes = 0;
+  if (static_cast<uint64_t>(bytes) / kMaxInflation > file_bytes) {
     throw Error({.where = path, .what = fmt::format("promises {} values in a file of {} bytes", bytes, file_bytes)});
   }
   at::Tensor values = at::empty(shape, at::kByte);

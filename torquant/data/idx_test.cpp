@@ -65,7 +65,7 @@ TEST_F(Idx, RefusesWhatIsNoIdxFile) {
   const std::string rank = write("rank", "\0\0\x08\x09"s);
   EXPECT_EQ(error_text([&] { read_idx(rank); }), rank + ": IDX data of rank 9\n  allowed here: 1 to 8");
   EXPECT_EQ(error_text([] { read_idx("nowhere-images-idx3-ubyte"); }),
-            "nowhere-images-idx3-ubyte: cannot be read: No such file or directory\n  allowed here: a file");
+            "nowhere-images-idx3-ubyte: cannot be opened: No such file or directory");
 }
 
 TEST_F(Idx, RefusesEveryTruncation) {
@@ -99,6 +99,8 @@ TEST_F(Idx, RefusesSizesThatNoFileCanHold) {
   EXPECT_EQ(error_text([&] { read_idx(huge); }), huge + ": promises 140735340806145 values in a file of 12 bytes");
   const std::string overflow = write("overflow", "\0\0\x08\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"s);
   EXPECT_EQ(error_text([&] { read_idx(overflow); }), overflow + ": the sizes in its header overflow 64 bits");
+  const std::string none = write("none", "\0\0\x08\x04\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"s);
+  EXPECT_EQ(error_text([&] { read_idx(none); }), none + ": the sizes in its header overflow 64 bits");
 }
 
 TEST_F(Idx, RefusesPairsThatDoNotFitTogether) {

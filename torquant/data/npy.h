@@ -2,23 +2,17 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
-
-#include "torquant/data/dataset.h"
+#include <string_view>
 
 namespace torquant {
 
 // One array as numpy.save writes it (NumPy's format 1.0 to 3.0; little-endian bool, integers but uint16 to uint64,
-// float16 to float64; C or Fortran order).
+// float16 to float64; C or Fortran order). Its values stay in the file until they are used.
 at::Tensor read_npy(const std::string& path);
 
-// The arrays of a file that numpy.savez or savez_compressed wrote, by name without ".npy".
-std::map<std::string, at::Tensor> read_npz(const std::string& path);
-
-// Arrays x0, x1, … (inputs, samples on axis 0) and, optionally, y (labels) of an .npz file.
-std::unique_ptr<Dataset> open_npz(const std::string& path);
+// The same of the bytes of such a file, which `owner` keeps alive for the tensor. Errors begin with `where`.
+at::Tensor parse_npy(const std::string& where, std::string_view bytes, std::shared_ptr<void> owner);
 
 }  // namespace torquant

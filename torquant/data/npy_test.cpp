@@ -69,7 +69,7 @@ TEST(Npy, RefusesEveryTruncation) {
   const std::string longer = folder.write("longer.npy", whole + "1234");
   EXPECT_EQ(error_text([&] { read_npy(longer); }), longer + ": 52 bytes of values, shape [3, 4] of Float needs 48");
   const std::string header = folder.write("header.npy", whole.substr(0, 60));
-  EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header");
+  EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header of 118 bytes");
 }
 
 TEST(Npy, RefusesMalformedHeaders) {
@@ -91,6 +91,10 @@ TEST(Npy, RefusesMalformedHeaders) {
       "overflow.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"));
   EXPECT_EQ(error_text([&] { read_npy(overflow); }),
             overflow + ": shape (4294967296, 4294967296, …) overflows 64 bits");
+  const std::string nothing = folder.write(
+      "nothing.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296), }"));
+  EXPECT_EQ(error_text([&] { read_npy(nothing); }),
+            nothing + ": shape (0, 4294967296, 4294967296, …) overflows 64 bits");
   const std::string huge =
       folder.write("huge.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,), }"));
   EXPECT_EQ(error_text([&] { read_npy(huge); }),
@@ -104,48 +108,8 @@ TEST(Npy, RefusesOtherKindsOfFiles) {
   const std::string version = folder.write("version.npy", "\x93NUMPY\x04\x00\x00\x00"s);
   EXPECT_EQ(error_text([&] { read_npy(version); }), version + ": NumPy format 4.0\n  allowed here: 1.0 to 3.0");
   const std::string header = folder.write("long.npy", "\x93NUMPY\x02\x00\xff\xff\xff\xff"s);
-  EXPECT_EQ(error_text([&] { read_npy(header); }),
-            header + ": a header of 4294967295 bytes\n  allowed here: up to 65536");
-  EXPECT_EQ(error_text([] { read_npy("nowhere.npy"); }),
-            "nowhere.npy: cannot be read: No such file or directory\n  allowed here: a file");
-}
-
-TEST(Npz, ReadsStoredAndDeflatedArrays) {
-  for (const char* name : {"labelled.npz", "labelled_compressed.npz"}) {
-    const auto data = open_npz(numpy(name));
-    ASSERT_EQ(data->size(), 4);
-    const Sample sample = data->sample(1);
-    ASSERT_EQ(sample.inputs.size(), 2U);
-    EXPECT_EQ(sample.inputs[0].size(0), 1);
-    EXPECT_EQ(sample.inputs[0].flatten()[0].item<float>(), 6.0f);
-    EXPECT_TRUE(sample.inputs[1].equal(at::arange(5, 10).reshape({1, 5})));
-    EXPECT_EQ(sample.labels.item<int64_t>(), 1);
-  }
-  EXPECT_FALSE(open_npz(numpy("unlabelled.npz"))->sample(0).labels.defined());
-}
-
-TEST(Npz, RefusesArraysThatAreNoDataset) {
-  EXPECT_EQ(error_text([] { open_npz(numpy("gap.npz")); }),
-            numpy("gap.npz") + ": arrays x0, x2\n  allowed here: x0, x1, … without a gap (inputs) and y (labels)");
-  EXPECT_EQ(error_text([] { open_npz(numpy("label_count.npz")); }),
-            numpy("label_count.npz") + ": 3 labels for 4 samples");
-  EXPECT_EQ(error_text([] { open_npz(numpy("row_count.npz")); }),
-            numpy("row_count.npz") + ": x1 holds 2 samples, x0 holds 4");
-}
-
-TEST(Npz, RefusesEveryTruncationAndDamagedValues) {
-  const TempFolder folder;
-  const std::string whole = bytes_of(numpy("labelled.npz"));
-  for (size_t length = 0; length < whole.size(); length += 7) {
-    const std::string cut = folder.write("cut.npz", whole.substr(0, length));
-    EXPECT_NE(error_text([&] { read_npz(cut); }), "") << length << " bytes";
-  }
-  const std::string none = folder.write("none.npz", "not a zip archive");
-  EXPECT_EQ(error_text([&] { read_npz(none); }), none + ": cannot be read as a zip archive: Not a zip archive");
-  std::string damaged = whole;
-  damaged[200] ^= 1;  // within the values of x0
-  const std::string path = folder.write("damaged.npz", damaged);
-  EXPECT_EQ(error_text([&] { read_npz(path); }), path + ": x0.npy: CRC error");
+  EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header of 4294967295 bytes");
+  EXPECT_EQ(error_text([] { read_npy("nowhere.npy"); }), "nowhere.npy: cannot be opened: No such file or directory");
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "torquant/core/error.h"
 #include "torquant/data/idx.h"
 #include "torquant/data/npy.h"
+#include "torquant/data/npz.h"
 #include "torquant/data/safetensors_dataset.h"
 
 namespace torquant {

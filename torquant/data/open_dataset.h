@@ -12,7 +12,7 @@ enum class Split { kTrain, kTest };
 
 // Opens the data at `path`, a file or a folder:
 //   x.safetensors          tensors <sample>.x<input>, <sample>.y            (safetensors_dataset.h)
-//   x.npz                  arrays x0, x1, … and y, samples on axis 0        (npy.h)
+//   x.npz                  arrays x0, x1, … and y, samples on axis 0        (npz.h)
 //   x.npy                  one array of inputs, samples on axis 0           (npy.h)
 //   …images…idx3…[.gz]     images, with the labels in …labels…idx1… beside  (idx.h)
 //   a folder               the one such file in it. Of several, the one whose name says what it is for: train or calib

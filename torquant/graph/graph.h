@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "torquant/graph/node.h"
@@ -104,5 +103,11 @@ class Graph {
   std::vector<Argument> inputs_;
   std::unique_ptr<Node> output_;  // closes the ring of nodes
 };
+
+// Appends a copy of `node` to `target`: its inputs are looked up in `values`, its outputs are added there.
+Node* copy_node(const Node& node, Graph& target, std::unordered_map<const Value*, Value*>& values);
+
+// A deep copy of a graph: nodes, values, order and names.
+std::unique_ptr<Graph> clone_graph(const Graph& graph);
 
 }  // namespace torquant

@@ -10,13 +10,16 @@ namespace {
 
 using Bindings = std::map<std::string, int64_t>;
 
-std::string range_text(const Program& program, const std::string& symbol) {
-  const auto found = program.ranges().find(symbol);
-  if (found == program.ranges().end()) return symbol;
+// "batch (2 to 64)"
+std::string allowed_size(const Program& program, const Dim& size) {
+  const auto* symbolic = std::get_if<SymbolicDim>(&size);
+  const auto symbol = symbolic == nullptr ? std::nullopt : symbolic->expr.symbol_name();
+  const auto found = symbol ? program.ranges().find(*symbol) : program.ranges().end();
+  if (found == program.ranges().end()) return to_string(size);
   const auto& [min, max] = found->second;
-  if (!min && !max) return symbol;
-  if (!max) return fmt::format("{} ({} or more)", symbol, *min);
-  return fmt::format("{} ({} to {})", symbol, min.value_or(0), *max);
+  if (!min && !max) return *symbol;
+  if (!max) return fmt::format("{} ({} or more)", *symbol, *min);
+  return fmt::format("{} ({} to {})", *symbol, min.value_or(0), *max);
 }
 
 class InputChecker {
@@ -47,40 +50,70 @@ class InputChecker {
 
  private:
   [[noreturn]] void fail(const Value& input, const std::string& what) const {
-    const std::string allowed = input.is_tensor() ? fmt::format("{}{}", c10::toString(input.tensor().dtype),
-                                                                allowed_sizes(program_, input.tensor()))
-                                                  : "an integer";
-    throw Error({.where = "input " + input.name(), .what = what, .allowed = allowed});
+    throw Error({.where = "input " + input.name(), .what = what, .allowed = allowed(input.meta())});
+  }
+
+  std::string allowed(const ValueMeta& meta) const {
+    if (const auto* tensor = std::get_if<TensorMeta>(&meta)) {
+      return fmt::format("{}{}", c10::toString(tensor->dtype), allowed_sizes(program_, *tensor));
+    }
+    const auto& scalar = std::get<ScalarMeta>(meta);
+    switch (scalar.kind) {
+      case ScalarKind::kInt: {
+        const auto* dim = std::get_if<Dim>(&scalar.value);
+        return dim == nullptr ? "an integer" : "an integer: " + allowed_size(program_, *dim);
+      }
+      case ScalarKind::kFloat:
+        return "a number";
+      case ScalarKind::kBool:
+        return "true or false";
+    }
+    return "";
   }
 
   void check_scalar(const Value& input, const ScalarMeta& meta, const c10::IValue& given) {
-    if (meta.kind != ScalarKind::kInt) return;
-    if (!given.isInt()) fail(input, "is no integer");
-    if (const auto* dim = std::get_if<Dim>(&meta.value)) check_size(input, *dim, given.toInt(), 0);
+    switch (meta.kind) {
+      case ScalarKind::kInt:
+        if (!given.isInt()) fail(input, "is no integer");
+        if (const auto* dim = std::get_if<Dim>(&meta.value)) {
+          check_size(input, *dim, given.toInt(), std::nullopt);
+        }
+        break;
+      case ScalarKind::kFloat:
+        if (!given.isDouble() && !given.isInt()) fail(input, "is no number");
+        break;
+      case ScalarKind::kBool:
+        if (!given.isBool()) fail(input, "is no bool");
+        break;
+    }
   }
 
-  void check_size(const Value& input, const Dim& expected, int64_t size, size_t axis) {
+  // The size of an axis, or without one the integer that is the input.
+  void check_size(const Value& input, const Dim& expected, int64_t size, std::optional<size_t> axis) {
+    const auto what = [&] {
+      return axis ? fmt::format("has size {} on axis {}", size, *axis) : fmt::format("is {}", size);
+    };
     if (const auto* fixed = std::get_if<int64_t>(&expected)) {
-      if (size != *fixed) fail(input, fmt::format("has size {} on axis {}", size, axis));
+      if (size != *fixed) fail(input, what());
       return;
     }
     const SymExpr& expr = std::get<SymbolicDim>(expected).expr;
     if (const auto value = expr.evaluate(bindings_)) {
       if (*value != size) {
-        fail(input, fmt::format("has size {} on axis {}, other inputs make {} = {}", size, axis, expr.text(), *value));
+        fail(input, fmt::format("{}, other inputs make {} = {}", what(), expr.text(), *value));
       }
       return;
     }
     const auto solution = expr.solve(size, bindings_);
     if (!solution) {
-      if (expr.symbols().size() == 1) fail(input, fmt::format("has size {} on axis {}", size, axis));
+      if (expr.symbols().size() == 1) fail(input, what());
       return;  // several symbols at once: a later input may tell, the operators check the rest
     }
     const auto& [symbol, value] = *solution;
     if (const auto range = program_.ranges().find(symbol); range != program_.ranges().end()) {
       const bool low = range->second.min && value < *range->second.min;
       const bool high = range->second.max && value > *range->second.max;
-      if (low || high) fail(input, fmt::format("has size {} on axis {}", size, axis));
+      if (low || high) fail(input, what());
     }
     bindings_[symbol] = value;
   }
@@ -107,11 +140,7 @@ std::map<std::string, int64_t> check_inputs(const Program& program, std::span<co
 
 std::string allowed_sizes(const Program& program, const TensorMeta& meta) {
   std::vector<std::string> sizes;
-  for (const Dim& size : meta.sizes) {
-    const auto* symbolic = std::get_if<SymbolicDim>(&size);
-    const auto symbol = symbolic == nullptr ? std::nullopt : symbolic->expr.symbol_name();
-    sizes.push_back(symbol ? range_text(program, *symbol) : to_string(size));
-  }
+  for (const Dim& size : meta.sizes) sizes.push_back(allowed_size(program, size));
   return fmt::format("[{}]", fmt::join(sizes, ", "));
 }
 

@@ -35,7 +35,7 @@ TEST(InputCheck, ErrorsNameInputValueAndWhatIsAllowed) {
   const at::Tensor x = at::zeros({5, 3, 7});
   const at::Tensor y = at::zeros({5, 15}, at::kLong);
   EXPECT_EQ(error_of({x}), "inputs: 1 given\n  allowed here: 3: x, y, n");
-  EXPECT_EQ(error_of({x, y, y}), "input n: is no integer\n  allowed here: an integer");
+  EXPECT_EQ(error_of({x, y, y}), "input n: is no integer\n  allowed here: an integer: s1");
   const std::string allowed = "\n  allowed here: Float[s0 (2 to 64), 3, s1]";
   EXPECT_EQ(error_of({3, y, 7}), "input x: is no tensor" + allowed);
   EXPECT_EQ(error_of({at::Tensor(), y, 7}), "input x: is no tensor" + allowed);
@@ -49,7 +49,20 @@ TEST(InputCheck, ErrorsNameInputValueAndWhatIsAllowed) {
             "input y: has size 6 on axis 0, other inputs make s0 = 5" + allowed_y);
   EXPECT_EQ(error_of({x, at::zeros({5, 14}, at::kLong), 7}),
             "input y: has size 14 on axis 1, other inputs make 1 + 2*s1 = 15" + allowed_y);
-  EXPECT_EQ(error_of({x, y, 8}), "input n: has size 8 on axis 0, other inputs make s1 = 7\n  allowed here: an integer");
+  EXPECT_EQ(error_of({x, y, 8}), "input n: is 8, other inputs make s1 = 7\n  allowed here: an integer: s1");
+}
+
+TEST(InputCheck, ScalarsAreOfTheirKind) {
+  const Program program =
+      parse_program("range s 2..9\ninput %i : int(s)\ninput %f : float\ninput %b : bool\nreturn %i");
+  const auto error = [&](std::vector<c10::IValue> inputs) {
+    return error_text([&] { check_inputs(program, inputs); });
+  };
+  EXPECT_EQ(error({2, 0.5, true}), "");
+  EXPECT_EQ(error({2, 1, false}), "");
+  EXPECT_EQ(error({10, 0.5, true}), "input i: is 10\n  allowed here: an integer: s (2 to 9)");
+  EXPECT_EQ(error({2, at::zeros({1}), true}), "input f: is no number\n  allowed here: a number");
+  EXPECT_EQ(error({2, 0.5, 1}), "input b: is no bool\n  allowed here: true or false");
 }
 
 TEST(InputCheck, AMultipleOfASymbolHasToDivide) {

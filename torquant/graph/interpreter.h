@@ -36,9 +36,9 @@ class Interpreter {
   Interpreter(Interpreter&&) noexcept;
   ~Interpreter();
 
-  // The user outputs for the user inputs, both in the order of the program; buffers that the program mutates are
-  // updated. Inputs are checked against the program: count, dtype, rank, sizes, ranges of symbolic sizes.
-  // Throws Error that names the input, or the node whose operator failed.
+  // The user outputs for the user inputs, both in the order of the program; buffers, parameters and inputs that the
+  // program mutates are updated. Inputs are checked against the program: count, dtype, rank, sizes, ranges of symbolic
+  // sizes. Throws Error that names the input, or the node whose operator failed.
   std::vector<c10::IValue> run(std::vector<c10::IValue> inputs);
 
   // The same for programs whose inputs and outputs are tensors.

@@ -140,48 +140,6 @@ return %flat, %half
   EXPECT_EQ(outputs[1].toInt(), 3);
 }
 
-TEST(Interpreter, HigherOrderOperators) {
-  const Program program = parse_program(R"(
-input %x : f32[2]
-input %flag : b8[]
-%y : f32[2] = higher_order.cond(%flag, graph "yes" {
-  input %a : f32[2]
-  %n = aten.neg.default(%a)
-  return %n
-}, graph "no" {
-  input %a : f32[2]
-  return %a
-}, [%x])
-%z : f32[2] = higher_order.wrap_with_set_grad_enabled(false, graph "body" {
-  input %a : f32[2]
-  %m = aten.mul.Tensor(%a, 2)
-  return %m
-}, %y)
-return %y, %z
-)");
-  Interpreter interpreter(program);
-  const at::Tensor x = at::ones({2}).set_requires_grad(true);
-  const auto yes = interpreter.forward({x, at::ones({}, at::kBool)});
-  EXPECT_TRUE(yes[0].equal(at::full({2}, -1.0)));
-  EXPECT_TRUE(yes[0].requires_grad());
-  EXPECT_TRUE(yes[1].equal(at::full({2}, -2.0)));
-  EXPECT_FALSE(yes[1].requires_grad());
-  EXPECT_TRUE(interpreter.forward({x, at::zeros({}, at::kBool)})[0].equal(at::ones({2})));
-}
-
-TEST(Interpreter, OutDtypeComputesWide) {
-  const Program program = parse_program(R"(
-input %a : i8[1, 3]
-input %b : i8[3, 1]
-%y : i32[1, 1] = higher_order.out_dtype(op("torch.ops.aten.mm.default"), torch.int32, %a, %b)
-return %y
-)");
-  const at::Tensor a = at::full({1, 3}, 100, at::kChar);
-  const at::Tensor y = Interpreter(program).forward({a, a.t()})[0];
-  EXPECT_EQ(y.scalar_type(), at::kInt);
-  EXPECT_EQ(y.item<int>(), 30000);
-}
-
 TEST(Interpreter, ErrorsNameTheNode) {
   const Program failing =
       parse_program("input %x : f32[2, 3]\n%y : f32[2, 2] = aten.mm.default(%x, %x) @ head\nreturn %y");
@@ -196,18 +154,42 @@ TEST(Interpreter, ErrorsNameTheNode) {
             "registers it");
   EXPECT_EQ(at_construction("aten.relu.default()"), "%y (aten.relu.default): argument \"self\" is missing");
   EXPECT_EQ(at_construction("aten.relu.default(%x, colour=1)"), "%y (aten.relu.default): has no argument \"colour\"");
-  EXPECT_EQ(at_construction("higher_order.scan(%x)"),
-            "%y (higher_order.scan): higher-order operator higher_order.scan cannot be run\n  allowed here: out_dtype, "
-            "wrap_with_set_grad_enabled, cond");
   EXPECT_EQ(
       at_construction("aten.mul.Tensor(%x, opaque(\"{}\"))"),
       "%y (aten.mul.Tensor): argument \"other\": an argument of a kind that cannot be run (complex or nested list)");
+}
+
+TEST(Interpreter, WritesMutatedInputsBackAndReturnsTheRest) {
+  const Program program = parse_program(R"(
+input %x : f32[2]
+input %y : f32[2]
+%sum = aten.add.Tensor(%x, %y)
+%product = aten.mul.Tensor(%sum, 2)
+return user_input_mutation("y") %sum, %product
+)");
+  const at::Tensor y = at::ones({2});
+  const std::vector<at::Tensor> outputs = Interpreter(program).forward({at::ones({2}), y});
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_TRUE(outputs[0].equal(at::full({2}, 4.0)));
+  EXPECT_TRUE(y.equal(at::full({2}, 2.0)));
 }
 
 TEST(Interpreter, AMutationOfNothingIsAnError) {
   const Program program = parse_program("input %x : f32[2]\nreturn buffer_mutation(\"ghost\") %x");
   EXPECT_EQ(error_text([&] { const Interpreter interpreter(program); }),
             "outputs: the program writes to \"ghost\", which it does not hold");
+  const Program input =
+      parse_program("input %x : f32[2]\n%y = aten.neg.default(%x)\nreturn user_input_mutation(\"y\") %y");
+  EXPECT_EQ(error_text([&] { const Interpreter interpreter(input); }),
+            "outputs: the program writes to \"y\", which is no tensor among its inputs");
+}
+
+TEST(Interpreter, ASignatureThatDoesNotFitTheGraphIsAnError) {
+  Program program = parse_program("input %x : f32[2]\nreturn %x");
+  program.output_specs().emplace_back();
+  EXPECT_EQ(error_text([&] { const Interpreter interpreter(program); }), "signature: 2 output specs for 1 outputs");
+  program.input_specs().clear();
+  EXPECT_EQ(error_text([&] { const Interpreter interpreter(program); }), "signature: 0 input specs for 1 inputs");
 }
 
 TEST(Interpreter, WrongKindsOfValuesAreErrors) {
@@ -216,8 +198,6 @@ TEST(Interpreter, WrongKindsOfValuesAreErrors) {
     return error_text([&] { Interpreter(program).run({at::ones({2}), 3}); });
   };
   EXPECT_EQ(error("aten.cat.default(tensors[%n])").substr(0, 23), "%y (aten.cat.default): ");
-  EXPECT_EQ(error("higher_order.cond(%n, graph \"a\" {\nreturn\n}, graph \"b\" {\nreturn\n})").substr(0, 50),
-            "%y (higher_order.cond): called with 3 arguments");
 }
 
 TEST(Interpreter, ADivisionByZeroNamesTheNode) {

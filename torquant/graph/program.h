@@ -132,10 +132,4 @@ class Program {
 // How many inputs of the graph read each tensor of the state: more than one where weights are tied by name.
 std::unordered_map<std::string, size_t> count_state_readers(const Program& program);
 
-// Appends a copy of `node` to `target`: its inputs are looked up in `values`, its outputs are added there.
-Node* copy_node(const Node& node, Graph& target, std::unordered_map<const Value*, Value*>& values);
-
-// A deep copy of a graph: nodes, values, order and names.
-std::unique_ptr<Graph> clone_graph(const Graph& graph);
-
 }  // namespace torquant

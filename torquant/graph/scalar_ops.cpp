@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include "torquant/core/error.h"
+#include "torquant/graph/integer_math.h"
 
 namespace torquant {
 namespace {
@@ -29,35 +31,21 @@ bool truth(const c10::IValue& value) {
 // Python's integers do not end; ours do, and say so.
 [[noreturn]] void overflow() { throw Error({.where = "", .what = "the result does not fit 64 bits"}); }
 
-int64_t checked_add(int64_t a, int64_t b) {
-  int64_t result = 0;
-  if (__builtin_add_overflow(a, b, &result)) overflow();
-  return result;
-}
-int64_t checked_sub(int64_t a, int64_t b) {
-  int64_t result = 0;
-  if (__builtin_sub_overflow(a, b, &result)) overflow();
-  return result;
-}
-int64_t checked_mul(int64_t a, int64_t b) {
-  int64_t result = 0;
-  if (__builtin_mul_overflow(a, b, &result)) overflow();
-  return result;
+template <auto kChecked>
+int64_t exact(int64_t a, int64_t b) {
+  const std::optional<int64_t> result = kChecked(a, b);
+  if (!result) overflow();
+  return *result;
 }
 
 int64_t floor_division(int64_t a, int64_t b) {
   if (b == 0) throw Error({.where = "", .what = "integer division by zero"});
-  if (b == -1) return checked_sub(0, a);
-  const int64_t quotient = a / b;
-  return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient;
+  return exact<checked_floor_div>(a, b);
 }
 
-int64_t int_pow(int64_t base, int64_t exponent) {
-  if (base == 0 || base == 1) return exponent == 0 ? 1 : base;
-  if (base == -1) return exponent % 2 == 0 ? 1 : -1;
-  int64_t result = 1;
-  for (int64_t i = 0; i < exponent; ++i) result = checked_mul(result, base);  // ends by 2^63
-  return result;
+int64_t modulo(int64_t a, int64_t b) {
+  if (b == 0) throw Error({.where = "", .what = "integer division by zero"});
+  return exact<checked_mod>(a, b);
 }
 
 double divide(double a, double b) {
@@ -65,10 +53,40 @@ double divide(double a, double b) {
   return a / b;
 }
 
+// CPython's float_divmod (Objects/floatobject.c): 1.0 // 0.1 is 9.0, as 0.1 is a little more than a tenth.
+double float_modulo(double a, double b) {
+  if (b == 0) throw Error({.where = "", .what = "division by zero"});
+  const double rest = std::fmod(a, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+double float_floor_division(double a, double b) {
+  const double quotient = divide(a - float_modulo(a, b), b);
+  const double floor = std::floor(quotient);
+  return quotient - floor > 0.5 ? floor + 1 : floor;
+}
+
+double power(double base, double exponent) {
+  if (base == 0 && exponent < 0) throw Error({.where = "", .what = "0 to a negative power"});
+  return std::pow(base, exponent);
+}
+
 int64_t shift_count(int64_t count) {
   if (count < 0 || count > 63)
     throw Error({.where = "", .what = fmt::format("a shift by {}", count), .allowed = "0 to 63"});
   return count;
+}
+
+// In two halves: 2^63 itself does not fit, but -1 << 63 does.
+int64_t left_shift(int64_t value, int64_t count) {
+  const int64_t half = shift_count(count) / 2;
+  return exact<checked_mul>(exact<checked_mul>(value, int64_t{1} << half), int64_t{1} << (count - half));
+}
+
+int64_t integer_of(double value) {
+  constexpr double kEnd = 9223372036854775808.0;  // 2^63
+  if (!(value >= -kEnd && value < kEnd)) overflow();
+  return static_cast<int64_t>(value);
 }
 
 // One function for two ints, one for everything else.
@@ -94,37 +112,34 @@ Function on_double(double (*function)(double)) {
 Function to_integer(double (*round)(double)) {
   return [=](const Args& args) -> c10::IValue {
     if (is_int(args.at(0))) return to_int(args[0]);
-    return static_cast<int64_t>(round(to_double(args[0])));
+    return integer_of(round(to_double(args[0])));
   };
 }
 
 const std::unordered_map<std::string, Function>& table() {
   static const auto* functions = new std::unordered_map<std::string, Function>{
-      {"_operator.add", arithmetic(checked_add, std::plus<>())},
-      {"_operator.sub", arithmetic(checked_sub, std::minus<>())},
-      {"_operator.mul", arithmetic(checked_mul, std::multiplies<>())},
+      {"_operator.add", arithmetic(exact<checked_add>, std::plus<>())},
+      {"_operator.sub", arithmetic(exact<checked_sub>, std::minus<>())},
+      {"_operator.mul", arithmetic(exact<checked_mul>, std::multiplies<>())},
       {"_operator.truediv",
        [](const Args& args) -> c10::IValue { return divide(to_double(args.at(0)), to_double(args.at(1))); }},
-      {"_operator.floordiv", arithmetic(floor_division, [](double a, double b) { return std::floor(divide(a, b)); })},
-      {"_operator.mod", arithmetic([](int64_t a, int64_t b) { return b == -1 ? 0 : a - floor_division(a, b) * b; },
-                                   [](double a, double b) { return a - std::floor(divide(a, b)) * b; })},
+      {"_operator.floordiv", arithmetic(floor_division, float_floor_division)},
+      {"_operator.mod", arithmetic(modulo, float_modulo)},
       {"_operator.pow",
        [](const Args& args) -> c10::IValue {
          if (is_int(args.at(0)) && is_int(args.at(1)) && to_int(args[1]) >= 0) {
-           return int_pow(to_int(args[0]), to_int(args[1]));
+           return exact<checked_pow>(to_int(args[0]), to_int(args[1]));
          }
-         return std::pow(to_double(args[0]), to_double(args[1]));
+         return power(to_double(args[0]), to_double(args[1]));
        }},
       {"_operator.neg",
        [](const Args& args) -> c10::IValue {
-         if (is_int(args.at(0))) return checked_sub(0, to_int(args[0]));
+         if (is_int(args.at(0))) return exact<checked_sub>(0, to_int(args[0]));
          return -to_double(args[0]);
        }},
       {"_operator.pos", [](const Args& args) -> c10::IValue { return args.at(0); }},
       {"_operator.lshift",
-       [](const Args& args) -> c10::IValue {
-         return checked_mul(to_int(args.at(0)), int_pow(2, shift_count(to_int(args.at(1)))));
-       }},
+       [](const Args& args) -> c10::IValue { return left_shift(to_int(args.at(0)), to_int(args.at(1))); }},
       {"_operator.rshift",
        [](const Args& args) -> c10::IValue { return to_int(args.at(0)) >> shift_count(to_int(args.at(1))); }},
       {"_operator.and_",

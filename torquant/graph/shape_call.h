@@ -52,6 +52,7 @@ class Call {
   // Results on the device of the first tensor.
   TensorMeta result(at::ScalarType dtype, Dims sizes) const;
   Metas one(at::ScalarType dtype, Dims sizes) const { return {result(dtype, std::move(sizes))}; }
+  Metas with_sizes(Dims sizes) const { return one(tensor("self").dtype, std::move(sizes)); }  // self's dtype
   Metas same(std::string_view name) const { return one(tensor(name).dtype, tensor(name).sizes); }
 
  private:
@@ -72,6 +73,7 @@ void add_elementwise_rules(RuleTable& table);
 void add_layer_rules(RuleTable& table);
 void add_pool_rules(RuleTable& table);
 void add_view_rules(RuleTable& table);
+void add_split_join_rules(RuleTable& table);
 void add_reduction_rules(RuleTable& table);
 void add_quantize_rules(RuleTable& table);
 

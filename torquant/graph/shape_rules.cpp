@@ -15,6 +15,7 @@ const shape::RuleTable& table() {
     shape::add_layer_rules(table);
     shape::add_pool_rules(table);
     shape::add_view_rules(table);
+    shape::add_split_join_rules(table);
     shape::add_reduction_rules(table);
     shape::add_quantize_rules(table);
     return table;
@@ -36,14 +37,6 @@ std::string out_of_place(const std::string& name) {
   return name.substr(0, dot - 1) + name.substr(dot);
 }
 
-}  // namespace
-
-bool has_shape_rule(const OpId& op) {
-  return find_rule(op.name()) != nullptr || find_rule(out_of_place(op.name())) != nullptr;
-}
-
-namespace {
-
 std::optional<std::vector<ValueMeta>> apply_rule(const Node& node) {
   const shape::Call call(node);
   if (const shape::Rule rule = find_rule(node.op().name())) return rule(call);
@@ -64,6 +57,10 @@ std::optional<std::vector<ValueMeta>> apply_rule(const Node& node) {
 }
 
 }  // namespace
+
+bool has_shape_rule(const OpId& op) {
+  return find_rule(op.name()) != nullptr || find_rule(out_of_place(op.name())) != nullptr;
+}
 
 std::optional<std::vector<ValueMeta>> infer(const Node& node) {
   try {

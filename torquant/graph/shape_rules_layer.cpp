@@ -56,18 +56,23 @@ Metas conv_result(const Call& call, const ConvShape& shape, Dim channels, const 
   return call.one(shape.input.dtype, std::move(sizes));
 }
 
+void check_channels(const Call& call, const ConvShape& shape) {
+  const int64_t groups = positive(call, call.integer("groups"), "groups");
+  check_equal(call, shape.input.sizes[shape.channel], mul(shape.weight.sizes[1], groups),
+              fmt::format("input channels and weight channels times {} groups differ", groups));
+}
+
 // (in + 2 padding - dilation (kernel - 1) - 1) / stride + 1, rounded down.
 Result conv_with(const Call& call, const ConvShape& shape, const std::vector<int64_t>& padding) {
+  check_channels(call, shape);
   const std::vector<int64_t> stride = call.integers("stride", shape.spatial);
   const std::vector<int64_t> dilation = call.integers("dilation", shape.spatial);
-  const int64_t groups = positive(call, call.integer("groups"), "groups");
-  check_equal(call, shape.input.sizes[shape.channel], mul(shape.weight.sizes[1], Dim(groups)),
-              fmt::format("input channels and weight channels times {} groups differ", groups));
   Dims spatial;
   for (size_t i = 0; i < shape.spatial; ++i) {
-    const Dim reach = add(mul(Dim(dilation[i]), sub(shape.weight.sizes[2 + i], Dim(1))), Dim(1));
-    const Dim room = sub(add(shape.input.sizes[shape.channel + 1 + i], mul(Dim(2), Dim(padding[i]))), reach);
-    spatial.push_back(add(floor_div(room, positive(call, stride[i], "stride")), Dim(1)));
+    if (padding[i] < 0) call.fail(fmt::format("padding {}", padding[i]), "0 or more");
+    const Dim reach = add(mul(positive(call, dilation[i], "dilation"), sub(shape.weight.sizes[2 + i], 1)), 1);
+    const Dim room = sub(add(shape.input.sizes[shape.channel + 1 + i], mul(2, padding[i])), reach);
+    spatial.push_back(add(floor_div(room, positive(call, stride[i], "stride")), 1));
     check_result_size(call, spatial.back(), i);
   }
   return conv_result(call, shape, shape.weight.sizes[0], spatial);
@@ -85,6 +90,10 @@ Result conv_padding_mode(const Call& call) {
   const auto* mode = padding == nullptr ? nullptr : std::get_if<std::string>(padding);
   if (mode == nullptr || *mode == "valid") return conv_with(call, shape, std::vector<int64_t>(shape.spatial, 0));
   if (*mode != "same") call.fail(fmt::format("padding \"{}\"", *mode), "same, valid");
+  check_channels(call, shape);
+  for (const int64_t stride : call.integers("stride", shape.spatial)) {
+    if (stride != 1) call.fail(fmt::format("padding \"same\" with a stride of {}", stride), "stride 1");
+  }
   const auto input = shape.input.sizes.begin() + static_cast<std::ptrdiff_t>(shape.channel) + 1;
   return conv_result(call, shape, shape.weight.sizes[0], Dims(input, shape.input.sizes.end()));
 }
@@ -99,9 +108,9 @@ Result conv_transpose(const Call& call) {
   check_equal(call, shape.input.sizes[shape.channel], shape.weight.sizes[0], "input and weight channels differ");
   Dims spatial;
   for (size_t i = 0; i < shape.spatial; ++i) {
-    const Dim steps = mul(sub(shape.input.sizes[shape.channel + 1 + i], Dim(1)), Dim(stride[i]));
-    const Dim reach = mul(Dim(dilation[i]), sub(shape.weight.sizes[2 + i], Dim(1)));
-    spatial.push_back(add(add(steps, reach), sub(add(Dim(extra[i]), Dim(1)), mul(Dim(2), Dim(padding[i])))));
+    const Dim steps = mul(sub(shape.input.sizes[shape.channel + 1 + i], 1), positive(call, stride[i], "stride"));
+    const Dim reach = mul(positive(call, dilation[i], "dilation"), sub(shape.weight.sizes[2 + i], 1));
+    spatial.push_back(add(add(steps, reach), sub(add(extra[i], 1), mul(2, padding[i]))));
     check_result_size(call, spatial.back(), i);
   }
   return conv_result(call, shape, mul(shape.weight.sizes[1], Dim(call.integer("groups"))), spatial);

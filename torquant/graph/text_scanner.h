@@ -1,149 +1,75 @@
 #pragma once
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <charconv>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "torquant/core/error.h"
-#include "torquant/graph/text_names.h"
 
+// The characters of the text form (text.h): words, names, strings, numbers.
 namespace torquant::text {
 
-// The characters of the text, by words, and where we are in it.
+// An Error that names line and column.
+class TextError : public Error {
+  using Error::Error;
+};
+
+// "a \"b\"": what Scanner::quoted() reads.
+std::string quoted(std::string_view text);
+// The name itself where letters, digits, dots and underscores are all of it; else quoted.
+std::string name_text(std::string_view name);
+// A float never looks like an integer: "3.0", "1e-05", "-inf", "nan".
+std::string float_text(double value);
+
+// Where we are in a text, and what stands there. Blanks, line breaks and comments (# to the end of the line) before a
+// word are passed over. Throws TextError.
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
 
-  [[noreturn]] void fail(const std::string& what, const std::string& allowed = {}) {
-    fail_at(position_, what, allowed);
-  }
-  [[noreturn]] void fail_at(size_t position, const std::string& what, const std::string& allowed = {}) const {
-    const std::string_view before = text_.substr(0, position);
-    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
-    const size_t start_of_line = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-    throw Error({.where = fmt::format("line {}, column {}", line, position - start_of_line + 1),
-                 .what = what,
-                 .allowed = allowed});
-  }
+  [[noreturn]] void fail(const std::string& what, const std::string& allowed = {}) const;
+  [[noreturn]] void fail_at(size_t position, const std::string& what, const std::string& allowed = {}) const;
 
-  size_t position() {
-    skip();
-    return position_;
-  }
+  size_t position();
   void back_to(size_t position) { position_ = position; }
   bool at_end() { return position() == text_.size(); }
   char peek() { return at_end() ? '\0' : text_[position_]; }
+  bool at_name();
+  // What stands here, for messages: 'word', or the end.
+  std::string found();
 
-  bool take(char c) {
-    if (peek() != c) return false;
-    ++position_;
-    return true;
-  }
-  void expect(char c) {
-    if (!take(c)) fail(fmt::format("expected '{}', found {}", c, found()));
-  }
-  // The word, if it stands here.
-  bool take_word(std::string_view word) {
-    const size_t start = position();
-    if (this->word() == word) return true;
-    position_ = start;
-    return false;
-  }
+  // Passes over the character or the word, if it stands here.
+  bool take(char c);
+  bool take_word(std::string_view word);
+  void expect(char c);
+
   // Letters, digits, dots, underscores and hyphens; may be empty.
-  std::string_view word() {
-    const size_t start = position();
-    while (position_ < text_.size() && (is_bare(text_.substr(position_, 1)) || text_[position_] == '-')) {
-      ++position_;
-    }
-    return text_.substr(start, position_ - start);
-  }
-  // What stands here, for messages.
-  std::string found() {
-    if (at_end()) return "the end";
-    const size_t start = position_;
-    const std::string_view taken = word();
-    position_ = start;
-    return fmt::format("'{}'", taken.empty() ? text_.substr(start, 1) : taken);
-  }
-
-  std::string quoted() {
-    const size_t start = position();
-    expect('"');
-    std::string result;
-    while (true) {
-      if (position_ >= text_.size()) fail_at(start, "a string without an end");
-      const char c = text_[position_++];
-      if (c == '"') return result;
-      result += c == '\\' ? escape() : c;
-    }
-  }
-  std::string name() {
-    if (peek() == '"') return quoted();
-    const size_t start = position();
-    size_t end = start;
-    while (end < text_.size() && is_bare(text_.substr(end, 1))) ++end;
-    if (end == start) fail("expected a name, found " + found());
-    position_ = end;
-    return std::string(text_.substr(start, end - start));
-  }
-
-  int64_t integer() {
-    const size_t start = position();
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(text_.data() + start, text_.data() + text_.size(), value);
-    if (error != std::errc()) fail("expected a 64-bit integer, found " + found());
-    position_ = static_cast<size_t>(end - text_.data());
-    return value;
-  }
-  bool at_integer() {
-    const char c = peek();
-    return c == '-' || (c >= '0' && c <= '9');
-  }
-
+  std::string_view word();
+  // A string, or a name without quotes: letters, digits, dots and underscores.
+  std::string name();
+  std::string quoted();
+  std::string quoted_in_brackets();
+  bool boolean();
+  bool at_integer();
+  int64_t integer();
+  // A number, if one stands here: an integer that fits 64 bits, or a float.
+  std::optional<std::variant<int64_t, double>> take_number();
   // The text up to a comma or closing bracket of this level.
-  std::string_view until_separator() {
-    const size_t start = position();
-    int depth = 0;
-    while (position_ < text_.size()) {
-      const char c = text_[position_];
-      if (c == '\n' || (depth == 0 && (c == ',' || c == ')' || c == ']'))) break;
-      depth += c == '(' ? 1 : c == ')' ? -1 : 0;
-      ++position_;
+  std::string_view until_separator();
+
+  // Calls `read_item` for each item of a list: up to `end`, with commas between.
+  template <typename ReadItem>
+  void items_until(char end, ReadItem read_item) {
+    for (bool first = true; !take(end); first = false) {
+      if (!first) expect(',');
+      read_item();
     }
-    return text_.substr(start, position_ - start);
   }
 
  private:
-  void skip() {
-    while (position_ < text_.size()) {
-      if (text_[position_] == '#') {
-        position_ = std::min(text_.find('\n', position_), text_.size());
-      } else if (std::string_view(" \t\r\n").find(text_[position_]) != std::string_view::npos) {
-        ++position_;
-      } else {
-        return;
-      }
-    }
-  }
-
-  char escape() {
-    const char c = position_ < text_.size() ? text_[position_++] : '\0';
-    if (c == 'n') return '\n';
-    if (c == '"' || c == '\\') return c;
-    unsigned value = 0;
-    if (c == 'x' && position_ + 2 <= text_.size()) {
-      const char* digits = text_.data() + position_;
-      const auto [end, error] = std::from_chars(digits, digits + 2, value, 16);
-      if (error == std::errc() && end == digits + 2) {
-        position_ += 2;
-        return static_cast<char>(value);
-      }
-    }
-    fail_at(position_ - 1, "unknown escape in a string", R"(\n \" \\ \xHH)");
-  }
+  char escape();
 
   std::string_view text_;
   size_t position_ = 0;

@@ -133,6 +133,8 @@ TEST(Text, ErrorsNameLineAndColumn) {
   EXPECT_EQ(error("input %x : f32[2]\n%y = my.op.default(%x)\nreturn %y"),
             "line 2, column 1: %y (my.op.default): has no shape rule\n  allowed here: results with their types: %x : "
             "f32[2, 3]");
+  EXPECT_EQ(error("input %x : f32[2]\n%y = my.op.default(%x) @ line\nreturn %y").substr(0, 58),
+            "line 2, column 1: line (%y, my.op.default): has no shape r");
   EXPECT_EQ(error("input %x : f32[2]\n%x = aten.relu.default(%x)\nreturn %x"),
             "line 2, column 1: graph: two values are named %x");
   EXPECT_EQ(error("input %x : f32[2]\n%y = relu(%x)\nreturn %x").substr(0, 38),

@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "torquant/graph/symbolic.h"
+#include "torquant/graph/dim.h"
 
 namespace at {
 class Tensor;
@@ -18,7 +18,7 @@ namespace torquant {
 
 class Node;
 
-// What is known of a tensor without running: as the archive records it (pt2_format.md, 2 and 3.1).
+// What is known of a tensor without running: as an archive records it.
 struct TensorMeta {
   at::ScalarType dtype = at::kFloat;
   std::vector<Dim> sizes = {};
@@ -38,11 +38,11 @@ TensorMeta meta_of(const at::Tensor& tensor);
 
 enum class ScalarKind : uint8_t { kInt, kFloat, kBool };
 
-// A scalar computed in the graph. `expr` is the archive's symbolic value, when it has one.
+// A scalar computed in the graph, with what is known of its value: of kInt a Dim, of kFloat a double, of kBool a bool.
 struct ScalarMeta {
   ScalarKind kind = ScalarKind::kInt;
   std::variant<std::monostate, Dim, double, bool> value = {};
-  std::string raw = {};  // the archive's own entry, written back untouched
+  std::string raw = {};  // the archive's own entry; written back untouched
 };
 
 // A TorchBind or opaque object.

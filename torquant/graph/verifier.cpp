@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "torquant/core/error.h"
+#include "torquant/graph/argument_fits.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/shape_rules.h"
 #include "torquant/graph/text.h"
@@ -72,93 +73,6 @@ class StructureCheck {
 
 // ---- operators
 
-bool is_scalar(const Argument& argument, std::initializer_list<ScalarKind> kinds) {
-  const Value* value = value_of(argument);
-  const auto* meta = value == nullptr ? nullptr : std::get_if<ScalarMeta>(&value->meta());
-  return meta != nullptr && std::find(kinds.begin(), kinds.end(), meta->kind) != kinds.end();
-}
-
-template <typename... Kinds>
-bool is_one_of(const Argument& argument) {
-  return (std::holds_alternative<Kinds>(argument) || ...);
-}
-
-bool is_empty_list(const Argument& argument) {
-  return std::visit(
-      [](const auto& value) {
-        if constexpr (requires { value.begin(); })
-          return value.empty() && !std::is_same_v<decltype(value), const std::string&>;
-        return false;
-      },
-      argument);
-}
-
-bool fits(const c10::Type& type, const Argument& argument);
-
-bool fits_list(const c10::Type& element, const Argument& argument) {
-  if (is_empty_list(argument)) return true;
-  if (const auto* values = std::get_if<std::vector<Value*>>(&argument)) {
-    const bool optional = element.kind() == c10::TypeKind::OptionalType;
-    const c10::Type& inner = optional ? *element.castRaw<c10::OptionalType>()->getElementType() : element;
-    return inner.kind() == c10::TypeKind::TensorType &&
-           std::all_of(values->begin(), values->end(),
-                       [&](const Value* v) { return v == nullptr ? optional : v->is_tensor(); });
-  }
-  using Ints = std::vector<int64_t>;
-  using Computed = std::vector<ScalarOrValue>;
-  switch (element.kind()) {
-    case c10::TypeKind::IntType:
-    case c10::TypeKind::SymIntType:
-      return is_one_of<Ints, Computed, int64_t>(argument) || is_scalar(argument, {ScalarKind::kInt});
-    case c10::TypeKind::FloatType:
-      return is_one_of<std::vector<double>, Ints, Computed, double, int64_t>(argument);
-    case c10::TypeKind::NumberType:
-      return is_one_of<std::vector<double>, Ints, Computed>(argument);
-    case c10::TypeKind::BoolType:
-      return is_one_of<std::vector<bool>, Computed, bool>(argument);
-    case c10::TypeKind::StringType:
-      return is_one_of<std::vector<std::string>>(argument);
-    case c10::TypeKind::TensorType:
-    case c10::TypeKind::OptionalType:
-      return false;  // not a list of values
-    default:
-      return true;  // kinds that no graph of ours holds
-  }
-}
-
-bool fits(const c10::Type& type, const Argument& argument) {
-  if (is_one_of<OpaqueArgument>(argument)) return true;
-  switch (type.kind()) {
-    case c10::TypeKind::OptionalType:
-      return is_none(argument) || fits(*type.castRaw<c10::OptionalType>()->getElementType(), argument);
-    case c10::TypeKind::TensorType: {  // a Python scalar may stand for a tensor
-      const Value* value = value_of(argument);
-      return value != nullptr ? !std::holds_alternative<ObjectMeta>(value->meta())
-                              : is_one_of<int64_t, double, bool>(argument);
-    }
-    case c10::TypeKind::IntType:  // dtypes, layouts and memory formats are ints to a schema
-    case c10::TypeKind::SymIntType:
-      return is_one_of<int64_t, bool, at::ScalarType, at::Layout, at::MemoryFormat>(argument) ||
-             is_scalar(argument, {ScalarKind::kInt, ScalarKind::kBool});
-    case c10::TypeKind::FloatType:
-    case c10::TypeKind::SymFloatType:
-    case c10::TypeKind::NumberType:
-      return is_one_of<double, int64_t, bool>(argument) ||
-             is_scalar(argument, {ScalarKind::kInt, ScalarKind::kFloat, ScalarKind::kBool});
-    case c10::TypeKind::BoolType:
-    case c10::TypeKind::SymBoolType:
-      return is_one_of<bool, int64_t>(argument) || is_scalar(argument, {ScalarKind::kBool, ScalarKind::kInt});
-    case c10::TypeKind::StringType:
-      return is_one_of<std::string>(argument);
-    case c10::TypeKind::DeviceObjType:
-      return is_one_of<at::Device>(argument);
-    case c10::TypeKind::ListType:
-      return fits_list(*type.castRaw<c10::ListType>()->getElementType(), argument);
-    default:
-      return true;
-  }
-}
-
 void check_arguments(const Node& node, const c10::FunctionSchema& schema) {
   for (const NamedArgument& given : node.args()) {
     const auto expected = std::find_if(schema.arguments().begin(), schema.arguments().end(),
@@ -172,7 +86,7 @@ void check_arguments(const Node& node, const c10::FunctionSchema& schema) {
     if (std::count_if(node.args().begin(), node.args().end(), same_name) > 1) {
       fail(node.describe(), fmt::format("argument \"{}\" is given twice", given.name));
     }
-    if (!fits(*expected->type(), given.value)) {
+    if (!fits(given.value, *expected->type())) {
       fail(node.describe(), fmt::format("argument \"{}\" is of a kind that does not fit", given.name),
            expected->real_type()->str());
     }
@@ -282,10 +196,12 @@ void check_mutation(const Program& program, const OutputSpec& spec, const Argume
         fail("outputs", fmt::format("no tensor \"{}\" to write to", spec.target));
       break;
     case OutputKind::kUserInputMutation:
-    case OutputKind::kGradientToUserInput:
-      if (program.graph().find_value(spec.target) == nullptr)
+    case OutputKind::kGradientToUserInput: {
+      const Value* input = program.graph().find_value(spec.target);
+      if (input == nullptr || input->producer() != nullptr)
         fail("outputs", fmt::format("no input \"{}\" to write to", spec.target));
       break;
+    }
     case OutputKind::kLoss:
       break;
     case OutputKind::kUser:
@@ -298,14 +214,8 @@ void check_mutation(const Program& program, const OutputSpec& spec, const Argume
 }
 
 void check_signature(const Program& program) {
+  verify_spec_counts(program);
   const std::vector<Argument>& inputs = program.graph().inputs();
-  if (program.input_specs().size() != inputs.size()) {
-    fail("signature", fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs.size()));
-  }
-  const std::vector<Argument> outputs = program.graph().outputs();
-  if (program.output_specs().size() != outputs.size()) {
-    fail("signature", fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs.size()));
-  }
   for (size_t i = 0; i < inputs.size(); ++i) {
     const InputSpec& spec = program.input_specs()[i];
     switch (spec.kind) {
@@ -324,10 +234,22 @@ void check_signature(const Program& program) {
         break;
     }
   }
+  const std::vector<Argument> outputs = program.graph().outputs();
   for (size_t i = 0; i < outputs.size(); ++i) check_mutation(program, program.output_specs()[i], outputs[i]);
 }
 
 }  // namespace
+
+void verify_spec_counts(const Program& program) {
+  const size_t inputs = program.graph().inputs().size();
+  if (program.input_specs().size() != inputs) {
+    fail("signature", fmt::format("{} input specs for {} inputs", program.input_specs().size(), inputs));
+  }
+  const size_t outputs = program.graph().output_node().args().size();
+  if (program.output_specs().size() != outputs) {
+    fail("signature", fmt::format("{} output specs for {} outputs", program.output_specs().size(), outputs));
+  }
+}
 
 void verify(const Program& program) {
   check_signature(program);

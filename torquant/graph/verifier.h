@@ -12,4 +12,7 @@ namespace torquant {
 // Operators that this process does not know are passed over: whether a program can run is the interpreter's to say.
 void verify(const Program& program);
 
+// The part of it without which inputs and outputs cannot be told apart: one spec for each.
+void verify_spec_counts(const Program& program);
+
 }  // namespace torquant

@@ -119,6 +119,10 @@ TEST(Verifier, TheSignatureFitsInputsOutputsAndState) {
   program = parse_program(kNet);
   program.output_specs()[2].target = "none";
   EXPECT_EQ(error_of(program), "outputs: no tensor \"none\" to write to");
+
+  EXPECT_EQ(error_of("input %x : f32[2]\n%y = aten.neg.default(%x)\nreturn user_input_mutation(\"x\") %y"), "");
+  EXPECT_EQ(error_of("input %x : f32[2]\n%y = aten.neg.default(%x)\nreturn user_input_mutation(\"y\") %y"),
+            "outputs: no input \"y\" to write to");
 }
 
 TEST(Verifier, LooksIntoSubgraphs) {

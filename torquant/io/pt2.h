@@ -14,7 +14,8 @@ struct Pt2LoadOptions {
 };
 
 // Reads a torch.export archive (.pt2 of torch.export.save, schema 8; reference: torch/_export/serde/schema.py).
-// Weights are memory-mapped. Throws Error, naming file, record and node, for anything that is not such an archive.
+// Weights are memory-mapped. Throws Error, naming file, record and node, for anything that is not such an archive, and
+// for a program that verify() (graph/verifier.h) does not accept.
 Program load_pt2(const std::string& path, const Pt2LoadOptions& options = {});
 
 // Writes an archive that torch.export.load reads. The file appears under `path` only when it is whole.

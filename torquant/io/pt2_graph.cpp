@@ -20,6 +20,18 @@ std::string target_of(const OpId& op) {
   return is_torch_op ? std::string(kDispatcherPrefix) + op.name() : op.name();
 }
 
+const char* table_of(ScalarKind kind) {
+  switch (kind) {
+    case ScalarKind::kInt:
+      return "sym_int_values";
+    case ScalarKind::kFloat:
+      return "sym_float_values";
+    case ScalarKind::kBool:
+      return "sym_bool_values";
+  }
+  return "";
+}
+
 ScalarMeta read_scalar_meta(ScalarKind kind, const Json& json) {
   ScalarMeta meta{.kind = kind, .value = {}, .raw = json.dump()};
   const auto [tag, value] = union_of(json);
@@ -28,18 +40,17 @@ ScalarMeta read_scalar_meta(ScalarKind kind, const Json& json) {
   } else if (tag == "as_float") {
     meta.value = to_double(value);
   } else if (tag == "as_bool") {
-    meta.value = value.get<bool>();
+    meta.value = to_bool(value);
   }
   return meta;
 }
 
 Json write_scalar_meta(const ScalarMeta& meta) {
   if (!meta.raw.empty()) return Json::parse(meta.raw);
-  Json json = Json::object();
   if (const auto* dim = std::get_if<Dim>(&meta.value)) return write_dim(*dim);
-  if (const auto* number = std::get_if<double>(&meta.value)) json["as_float"] = from_double(*number);
-  if (const auto* flag = std::get_if<bool>(&meta.value)) json["as_bool"] = *flag;
-  return json;
+  if (const auto* number = std::get_if<double>(&meta.value)) return tagged("as_float", from_double(*number));
+  if (const auto* flag = std::get_if<bool>(&meta.value)) return tagged("as_bool", *flag);
+  return Json::object();
 }
 
 // The tables of a graph that say what its values are.
@@ -47,28 +58,21 @@ class ValueTables {
  public:
   explicit ValueTables(const Json& graph) : graph_(graph) {}
 
-  ValueMeta tensor(const std::string& name) const { return read_tensor_meta(entry("tensor_values", name)); }
-
+  ValueMeta tensor(const std::string& name) const {
+    return read("tensor_values", name, [](const Json& json) { return read_tensor_meta(json); });
+  }
   ValueMeta scalar(ScalarKind kind, const std::string& name) const {
-    switch (kind) {
-      case ScalarKind::kInt:
-        return read_scalar_meta(kind, entry("sym_int_values", name));
-      case ScalarKind::kFloat:
-        return read_scalar_meta(kind, entry("sym_float_values", name));
-      case ScalarKind::kBool:
-        return read_scalar_meta(kind, entry("sym_bool_values", name));
-    }
-    return ScalarMeta{};
+    return read(table_of(kind), name, [&](const Json& json) { return read_scalar_meta(kind, json); });
   }
 
  private:
-  const Json& entry(const char* table, const std::string& name) const {
+  ValueMeta read(const char* table, const std::string& name, const std::function<ValueMeta(const Json&)>& read) const {
     const auto found = graph_.find(table);
     if (found == graph_.end() || !found->is_object() || !found->contains(name)) {
       throw Error({.where = "%" + name, .what = fmt::format("{} has no entry for it", table)});
     }
     try {
-      return (*found)[name];
+      return read((*found)[name]);
     } catch (const Error& error) {
       throw error.within("%" + name);
     }
@@ -226,18 +230,17 @@ Json write_graph(const Graph& graph) {
   json["inputs"] = Json::array();
   json["outputs"] = Json::array();
   json["nodes"] = Json::array();
-  for (const char* table : {"tensor_values", "sym_int_values", "sym_bool_values"}) json[table] = Json::object();
+  for (const char* table :
+       {"tensor_values", "sym_int_values", "sym_float_values", "sym_bool_values", "custom_obj_values"}) {
+    json[table] = Json::object();
+  }
   json["is_single_tensor_return"] = graph.is_single_tensor_return;
-  for (const char* table : {"custom_obj_values", "sym_float_values"}) json[table] = Json::object();
 
   const auto describe = [&](Value* value) {
     if (value->is_tensor()) {
       json["tensor_values"][value->name()] = write_tensor_meta(value->tensor());
     } else if (const auto* scalar = std::get_if<ScalarMeta>(&value->meta())) {
-      const char* table = scalar->kind == ScalarKind::kInt     ? "sym_int_values"
-                          : scalar->kind == ScalarKind::kFloat ? "sym_float_values"
-                                                               : "sym_bool_values";
-      json[table][value->name()] = write_scalar_meta(*scalar);
+      json[table_of(scalar->kind)][value->name()] = write_scalar_meta(*scalar);
     } else {
       json["custom_obj_values"][value->name()] = write_argument(Argument(value)).front();
     }

@@ -2,106 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cmath>
-#include <limits>
-
-#include "torquant/core/error.h"
+#include "torquant/io/pt2_codes.h"
 
 namespace torquant::pt2 {
 namespace {
 
-struct DTypeCode {
-  int64_t code;
-  at::ScalarType dtype;
-};
-constexpr std::array kDTypeCodes = {
-    DTypeCode{1, at::kByte},
-    DTypeCode{2, at::kChar},
-    DTypeCode{3, at::kShort},
-    DTypeCode{4, at::kInt},
-    DTypeCode{5, at::kLong},
-    DTypeCode{6, at::kHalf},
-    DTypeCode{7, at::kFloat},
-    DTypeCode{8, at::kDouble},
-    DTypeCode{9, at::kComplexHalf},
-    DTypeCode{10, at::kComplexFloat},
-    DTypeCode{11, at::kComplexDouble},
-    DTypeCode{12, at::kBool},
-    DTypeCode{13, at::kBFloat16},
-    DTypeCode{28, at::kUInt16},
-    DTypeCode{29, at::kFloat8_e4m3fn},
-    DTypeCode{30, at::kFloat8_e5m2},
-    DTypeCode{31, at::kFloat8_e4m3fnuz},
-    DTypeCode{32, at::kFloat8_e5m2fnuz},
-    DTypeCode{33, at::kFloat8_e8m0fnu},
-    DTypeCode{34, at::kUInt32},
-    DTypeCode{35, at::kUInt64},
-};
-
-struct LayoutCode {
-  int64_t code;
-  at::Layout layout;
-};
-constexpr std::array kLayoutCodes = {
-    LayoutCode{1, at::kSparse},    LayoutCode{2, at::kSparseCsr}, LayoutCode{3, at::kSparseCsc},
-    LayoutCode{4, at::kSparseBsr}, LayoutCode{5, at::kSparseBsc}, LayoutCode{6, at::kMkldnn},
-    LayoutCode{7, at::kStrided},
-};
-
-struct MemoryFormatCode {
-  int64_t code;
-  at::MemoryFormat format;
-};
-constexpr std::array kMemoryFormatCodes = {
-    MemoryFormatCode{1, at::MemoryFormat::Contiguous},
-    MemoryFormatCode{2, at::MemoryFormat::ChannelsLast},
-    MemoryFormatCode{3, at::MemoryFormat::ChannelsLast3d},
-    MemoryFormatCode{4, at::MemoryFormat::Preserve},
-};
-
-[[noreturn]] void bad(std::string what) { throw Error({.where = "", .what = std::move(what)}); }
-
-// A short quotation of the offending JSON.
-std::string quote(const Json& json) {
-  std::string text = json.dump();
-  return text.size() <= 120 ? text : text.substr(0, 117) + "...";
-}
-
-Json tagged(const char* tag, Json value) {
-  Json json = Json::object();
-  json[tag] = std::move(value);
-  return json;
-}
-
 Json named(const Value* value) { return tagged("name", value->name()); }
-
-template <typename T, typename Read>
-std::vector<T> read_list(const Json& json, Read read) {
-  if (!json.is_array()) bad(fmt::format("expected a list, found {}", quote(json)));
-  std::vector<T> list;
-  list.reserve(json.size());
-  for (const Json& item : json) list.push_back(read(item));
-  return list;
-}
-
-int64_t to_int(const Json& json) {
-  if (!json.is_number_integer()) bad(fmt::format("expected an integer, found {}", quote(json)));
-  if (json.is_number_unsigned() && json.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    bad(fmt::format("integer {} does not fit 64 bits", quote(json)));
-  }
-  return json.get<int64_t>();
-}
-
-bool to_bool(const Json& json) {
-  if (!json.is_boolean()) bad(fmt::format("expected true or false, found {}", quote(json)));
-  return json.get<bool>();
-}
-
-std::string to_text(const Json& json) {
-  if (!json.is_string()) bad(fmt::format("expected a string, found {}", quote(json)));
-  return json.get<std::string>();
-}
 
 at::Device read_device(const Json& json) {
   const std::string type = string_at(json, "type");
@@ -110,7 +16,7 @@ at::Device read_device(const Json& json) {
   try {
     return at::Device(text);
   } catch (const c10::Error&) {
-    bad(fmt::format("unknown device \"{}\"", text));
+    refuse(fmt::format("unknown device \"{}\"", text));
   }
 }
 
@@ -128,7 +34,7 @@ ScalarOrValue read_scalar_or_value(const Json& json, const FindValue& find_value
   if (tag == "as_int") return to_int(value);
   if (tag == "as_float") return to_double(value);
   if (tag == "as_bool") return to_bool(value);
-  bad(fmt::format("unknown symbolic argument \"{}\"", tag));
+  refuse(fmt::format("unknown symbolic argument \"{}\"", tag));
 }
 
 Argument argument_of(const ScalarOrValue& scalar) {
@@ -225,83 +131,10 @@ struct ArgumentWriter {
 
 }  // namespace
 
-const Json& member(const Json& json, const char* key) {
-  if (!json.is_object()) bad(fmt::format("expected an object with \"{}\", found {}", key, quote(json)));
-  const auto found = json.find(key);
-  if (found == json.end()) bad(fmt::format("\"{}\" is missing in {}", key, quote(json)));
-  return *found;
-}
-
-std::pair<std::string, const Json&> union_of(const Json& json) {
-  if (!json.is_object() || json.size() != 1)
-    bad(fmt::format("expected an object of one member, found {}", quote(json)));
-  return {json.begin().key(), json.begin().value()};
-}
-
-std::string string_at(const Json& json, const char* key) { return to_text(member(json, key)); }
-int64_t int_at(const Json& json, const char* key) { return to_int(member(json, key)); }
-bool bool_at(const Json& json, const char* key) { return to_bool(member(json, key)); }
-
-double to_double(const Json& json) {
-  if (json.is_number()) return json.get<double>();
-  if (json == "Infinity") return INFINITY;
-  if (json == "-Infinity") return -INFINITY;
-  if (json == "NaN") return NAN;
-  bad(fmt::format("expected a number, found {}", quote(json)));
-}
-
-Json from_double(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
-  return value;
-}
-
-at::ScalarType dtype_from_code(int64_t code) {
-  for (const DTypeCode& row : kDTypeCodes) {
-    if (row.code == code) return row.dtype;
-  }
-  bad(fmt::format("unknown dtype code {}", code));
-}
-
-int64_t code_of(at::ScalarType dtype) {
-  for (const DTypeCode& row : kDTypeCodes) {
-    if (row.dtype == dtype) return row.code;
-  }
-  bad(fmt::format("dtype {} has no code in the .pt2 schema; store it in a byte dtype", c10::toString(dtype)));
-}
-
-at::Layout layout_from_code(int64_t code) {
-  for (const LayoutCode& row : kLayoutCodes) {
-    if (row.code == code) return row.layout;
-  }
-  bad(fmt::format("unknown layout code {}", code));
-}
-
-int64_t code_of(at::Layout layout) {
-  for (const LayoutCode& row : kLayoutCodes) {
-    if (row.layout == layout) return row.code;
-  }
-  bad("a layout without a code in the .pt2 schema");
-}
-
-at::MemoryFormat memory_format_from_code(int64_t code) {
-  for (const MemoryFormatCode& row : kMemoryFormatCodes) {
-    if (row.code == code) return row.format;
-  }
-  bad(fmt::format("unknown memory format code {}", code));
-}
-
-int64_t code_of(at::MemoryFormat format) {
-  for (const MemoryFormatCode& row : kMemoryFormatCodes) {
-    if (row.format == format) return row.code;
-  }
-  bad("a memory format without a code in the .pt2 schema");
-}
-
 Dim read_dim(const Json& json) {
   const auto [tag, value] = union_of(json);
   if (tag == "as_int") return to_int(value);
-  if (tag != "as_expr") bad(fmt::format("unknown size \"{}\"", tag));
+  if (tag != "as_expr") refuse(fmt::format("unknown size \"{}\"", tag));
   SymbolicDim dim{SymExpr::parse(string_at(value, "expr_str")), std::nullopt};
   if (value.contains("hint") && value["hint"].is_object() && value["hint"].contains("as_int")) {
     dim.hint = int_at(value["hint"], "as_int");
@@ -327,10 +160,10 @@ TensorMeta read_tensor_meta(const Json& json) {
                   .device = read_device(member(json, "device")),
                   .layout = layout_from_code(int_at(json, "layout"))};
   if (meta.layout == at::kStrided && meta.sizes.size() != meta.strides.size()) {
-    bad(fmt::format("{} sizes but {} strides", meta.sizes.size(), meta.strides.size()));
+    refuse(fmt::format("{} sizes but {} strides", meta.sizes.size(), meta.strides.size()));
   }
   for (const Dim& size : meta.sizes) {
-    if (is_static(size) && std::get<int64_t>(size) < 0) bad(fmt::format("size {} is negative", to_string(size)));
+    if (is_static(size) && std::get<int64_t>(size) < 0) refuse(fmt::format("size {} is negative", to_string(size)));
   }
   return meta;
 }
@@ -385,7 +218,7 @@ Argument read_argument(const Json& json, const FindValue& find_value) {
   if (tag == "as_graph") return SubgraphArgument{string_at(value, "name"), read_graph(member(value, "graph"))};
   if (tag == "as_operator") return OperatorArgument{to_text(value)};
   if (tag == "as_complex" || tag == "as_int_lists" || tag == "as_float_lists") return OpaqueArgument{json.dump()};
-  bad(fmt::format("unknown or unsupported argument kind \"{}\"", tag));
+  refuse(fmt::format("unknown or unsupported argument kind \"{}\"", tag));
 }
 
 Json write_argument(const Argument& argument) { return std::visit(ArgumentWriter{}, argument); }

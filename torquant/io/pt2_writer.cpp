@@ -10,83 +10,13 @@
 #include "torquant/core/error.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/pt2_schema.h"
+#include "torquant/io/pt2_signature.h"
 
 namespace torquant {
 namespace {
 
 using pt2::Json;
 using OrderedJson = nlohmann::ordered_json;
-
-Json tensor_argument(const Argument& argument) { return pt2::write_argument(argument).front(); }
-
-Json write_input_spec(const InputSpec& spec, const Argument& input) {
-  Json value = Json::object();
-  const auto tagged = [&](const char* tag) {
-    Json json = Json::object();
-    json[tag] = std::move(value);
-    return json;
-  };
-  switch (spec.kind) {
-    case InputKind::kUser:
-      value["arg"] = pt2::write_argument(input);
-      return tagged("user_input");
-    case InputKind::kParameter:
-      value["arg"] = tensor_argument(input);
-      value["parameter_name"] = spec.target;
-      return tagged("parameter");
-    case InputKind::kBuffer:
-      value["arg"] = tensor_argument(input);
-      value["buffer_name"] = spec.target;
-      value["persistent"] = spec.persistent;
-      return tagged("buffer");
-    case InputKind::kTensorConstant:
-      value["arg"] = tensor_argument(input);
-      value["tensor_constant_name"] = spec.target;
-      return tagged("tensor_constant");
-    case InputKind::kConstant:
-      value["name"] = spec.target;
-      value["value"] = pt2::write_argument(input);
-      return tagged("constant_input");
-    case InputKind::kCustomObject:
-    case InputKind::kToken:
-      break;
-  }
-  throw Error({.where = spec.target, .what = "an input of this kind cannot be saved"});
-}
-
-Json write_output_spec(const OutputSpec& spec, const Argument& output) {
-  struct Names {
-    const char* tag;
-    const char* target;
-  };
-  const auto names = [&]() -> Names {
-    switch (spec.kind) {
-      case OutputKind::kUser:
-        return {"user_output", nullptr};
-      case OutputKind::kLoss:
-        return {"loss_output", nullptr};
-      case OutputKind::kBufferMutation:
-        return {"buffer_mutation", "buffer_name"};
-      case OutputKind::kParameterMutation:
-        return {"parameter_mutation", "parameter_name"};
-      case OutputKind::kUserInputMutation:
-        return {"user_input_mutation", "user_input_name"};
-      case OutputKind::kGradientToParameter:
-        return {"gradient_to_parameter", "parameter_name"};
-      case OutputKind::kGradientToUserInput:
-        return {"gradient_to_user_input", "user_input_name"};
-      case OutputKind::kToken:
-        return {"token", nullptr};
-    }
-    return {"user_output", nullptr};
-  }();
-  Json value = Json::object();
-  value["arg"] = spec.kind == OutputKind::kUser ? pt2::write_argument(output) : tensor_argument(output);
-  if (names.target != nullptr) value[names.target] = spec.target;
-  Json json = Json::object();
-  json[names.tag] = std::move(value);
-  return json;
-}
 
 Json write_model(const Program& program) {
   Json model = Json::object();
@@ -103,16 +33,7 @@ Json write_model(const Program& program) {
     }
   }
   module["graph"] = pt2::write_graph(program.graph());
-  Json& signature = module["signature"] = Json::object();
-  signature["input_specs"] = Json::array();
-  signature["output_specs"] = Json::array();
-  for (size_t i = 0; i < program.input_specs().size(); ++i) {
-    signature["input_specs"].push_back(write_input_spec(program.input_specs()[i], program.graph().inputs()[i]));
-  }
-  const std::vector<Argument> outputs = program.graph().outputs();
-  for (size_t i = 0; i < program.output_specs().size(); ++i) {
-    signature["output_specs"].push_back(write_output_spec(program.output_specs()[i], outputs[i]));
-  }
+  module["signature"] = pt2::write_signature(program);
   Json& ranges = model["range_constraints"] = Json::object();
   for (const auto& [symbol, range] : program.ranges()) {
     ranges[symbol]["min_val"] = range.min ? Json(*range.min) : Json(nullptr);

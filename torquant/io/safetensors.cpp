@@ -1,17 +1,10 @@
 #include "torquant/io/safetensors.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -19,6 +12,8 @@
 
 #include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
+#include "torquant/io/borrowed_storage.h"
+#include "torquant/io/mapped_file.h"
 
 namespace torquant {
 namespace {
@@ -29,6 +24,7 @@ using Json = nlohmann::ordered_json;
 
 // The limit of the format's own reader; a longer header is no header.
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr int kMaxDepth = 100;     // a header needs 3
 constexpr size_t kAlignment = 64;  // of the first tensor's bytes in the files we write: a cache line
 
 struct DTypeName {
@@ -63,38 +59,6 @@ std::string known_dtypes() {
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
-// The bytes of a file, read-only on the disk, copy-on-write in memory.
-class Mapping {
- public:
-  explicit Mapping(const std::string& path) {
-    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw Error({.where = path, .what = std::string("cannot open: ") + std::strerror(errno)});
-    struct stat status = {};
-    const bool is_file = fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = is_file ? static_cast<size_t>(status.st_size) : 0;
-    void* address = MAP_FAILED;
-    if (size_ > 0) address = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0);
-    const int reason = errno;
-    close(descriptor);
-    if (!is_file) throw Error({.where = path, .what = "is not a regular file"});
-    if (size_ == 0) throw Error({.where = path, .what = "is empty", .allowed = "a .safetensors file"});
-    if (address == MAP_FAILED) {
-      throw Error({.where = path, .what = std::string("cannot map: ") + std::strerror(reason)});
-    }
-    data_ = static_cast<char*>(address);
-  }
-  ~Mapping() { munmap(data_, size_); }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  char* data() const { return data_; }
-  size_t size() const { return size_; }
-
- private:
-  char* data_ = nullptr;
-  size_t size_ = 0;
-};
-
 struct Entry {
   std::string name;
   c10::ScalarType type = c10::kFloat;
@@ -103,11 +67,13 @@ struct Entry {
   uint64_t end = 0;
 };
 
-// JSON lets a key occur twice and the last one wins; here the first one is an error.
-Json parse_header(const std::string& path, const char* begin, const char* end) {
+// JSON lets a key occur twice and the last one wins; here the first one is an error. So is what is nested deeper than
+// any header: printing it would exhaust the stack.
+Json parse_header(const std::string& path, std::string_view text) {
   std::vector<std::set<std::string>> keys;  // of the objects that are open
   std::string duplicate;
-  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth > kMaxDepth) throw Error({.where = path, .what = "the header is nested too deeply"});
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second &&
@@ -118,7 +84,7 @@ Json parse_header(const std::string& path, const char* begin, const char* end) {
   };
   Json header;
   try {
-    header = Json::parse(begin, end, watch);
+    header = Json::parse(text, watch);
   } catch (const Json::exception& error) {
     throw Error({.where = path, .what = std::string("the header is no JSON: ") + error.what()});
   }
@@ -207,11 +173,11 @@ void check_cover(const std::string& path, const std::vector<Entry>& entries, uin
 }  // namespace
 
 struct SafetensorsFile::Contents {
-  explicit Contents(const std::string& path) : mapping(path) {}
+  explicit Contents(const std::string& file_path) : path(file_path), file(path) {}
 
-  Mapping mapping;
   std::string path;
-  size_t data_begin = 0;
+  MappedFile file;
+  std::string_view data = {};  // of the tensors
   std::vector<std::string> names;
   std::unordered_map<std::string, Entry> entries;
   std::map<std::string, std::string> metadata;
@@ -219,27 +185,24 @@ struct SafetensorsFile::Contents {
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
   auto contents = std::make_shared<Contents>(path);
-  contents->path = path;
-  const Mapping& mapping = contents->mapping;
+  const std::string_view bytes = contents->file.bytes();
   uint64_t header_bytes = 0;
-  if (mapping.size() < sizeof header_bytes) {
-    throw Error({.where = path, .what = fmt::format("has {} bytes, too few for a .safetensors file", mapping.size())});
+  if (bytes.size() < sizeof header_bytes) {
+    throw Error({.where = path, .what = fmt::format("has {} bytes, too few for a .safetensors file", bytes.size())});
   }
-  std::memcpy(&header_bytes, mapping.data(), sizeof header_bytes);
-  if (header_bytes > kMaxHeaderBytes || header_bytes > mapping.size() - sizeof header_bytes) {
+  std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
+  if (header_bytes > kMaxHeaderBytes || header_bytes > bytes.size() - sizeof header_bytes) {
     throw Error({.where = path,
-                 .what = fmt::format("asks for a header of {} bytes, the file has {}", header_bytes, mapping.size()),
+                 .what = fmt::format("asks for a header of {} bytes, the file has {}", header_bytes, bytes.size()),
                  .hint = "the file is truncated or no .safetensors file"});
   }
-  contents->data_begin = sizeof header_bytes + header_bytes;
-  const uint64_t data_bytes = mapping.size() - contents->data_begin;
-  const char* header_begin = mapping.data() + sizeof header_bytes;
-  const Json header = parse_header(path, header_begin, header_begin + header_bytes);
+  const Json header = parse_header(path, bytes.substr(sizeof header_bytes, header_bytes));
+  contents->data = bytes.substr(sizeof header_bytes + header_bytes);
 
   std::vector<Entry> entries;
   for (const auto& [name, value] : header.items()) {
     if (name != "__metadata__") {
-      entries.push_back(parse_entry(path, name, value, data_bytes));
+      entries.push_back(parse_entry(path, name, value, contents->data.size()));
       continue;
     }
     if (!value.is_object()) throw Error({.where = path, .what = "__metadata__ is no object"});
@@ -248,7 +211,7 @@ SafetensorsFile SafetensorsFile::open(const std::string& path) {
       contents->metadata[key] = text.get<std::string>();
     }
   }
-  check_cover(path, entries, data_bytes);
+  check_cover(path, entries, contents->data.size());
   for (Entry& entry : entries) {
     contents->names.push_back(entry.name);
     contents->entries.emplace(entry.name, std::move(entry));
@@ -268,16 +231,8 @@ at::Tensor SafetensorsFile::tensor(const std::string& name) const {
                  .allowed = fmt::format("{}", fmt::join(contents_->names, ", "))});
   }
   const Entry& entry = found->second;
-  char* data = contents_->mapping.data() + contents_->data_begin + entry.begin;
-  const size_t bytes = entry.end - entry.begin;
-  // What LibTorch's own allocator gives: the last bits of some matrix products depend on the alignment.
-  constexpr uintptr_t kAlignment = 64;
-  if (bytes == 0 || reinterpret_cast<uintptr_t>(data) % kAlignment != 0) {
-    at::Tensor copy = at::empty(entry.shape, entry.type);
-    if (bytes > 0) std::memcpy(copy.data_ptr(), data, bytes);
-    return copy;
-  }
-  return at::from_blob(data, entry.shape, [contents = contents_](void*) {}, entry.type);
+  return borrowed_tensor(contents_->data.substr(entry.begin, entry.end - entry.begin), contents_, entry.shape,
+                         entry.type);
 }
 
 void save_safetensors(const std::string& path, const std::vector<std::pair<std::string, at::Tensor>>& tensors,

@@ -22,16 +22,17 @@ class SafetensorsFile {
   const std::vector<std::string>& names() const;  // in the header's order
   bool contains(const std::string& name) const;
 
-  // Shares the file's pages (copy-on-write: writing to the tensor does not change the file) and keeps them alive.
+  // Shares the file's pages and keeps them alive; writing to the tensor does not change the file. Tensors off the
+  // 64-byte alignment and booleans are copies.
   at::Tensor tensor(const std::string& name) const;
 
   const std::map<std::string, std::string>& metadata() const;
 
  private:
   struct Contents;
-  explicit SafetensorsFile(std::shared_ptr<const Contents> contents) : contents_(std::move(contents)) {}
+  explicit SafetensorsFile(std::shared_ptr<Contents> contents) : contents_(std::move(contents)) {}
 
-  std::shared_ptr<const Contents> contents_;
+  std::shared_ptr<Contents> contents_;
 };
 
 // Writes the tensors under their names; the header lists them in this order. The file appears whole or not at all.

@@ -6,11 +6,11 @@
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 
 namespace torquant {
@@ -20,11 +20,6 @@ namespace fs = std::filesystem;
 
 class SafetensorsTest : public testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() / ("torquant_safetensors_" + std::to_string(getpid()) + ".safetensors");
-  }
-  void TearDown() override { fs::remove(path_); }
-
   void write(const std::string& header, size_t data_bytes, std::optional<uint64_t> claimed = {}) {
     std::ofstream file(path_, std::ios::binary);
     const uint64_t length = claimed.value_or(header.size());
@@ -47,7 +42,8 @@ class SafetensorsTest : public testing::Test {
     EXPECT_NE(error_of_open().find(message), std::string::npos) << error_of_open();
   }
 
-  std::string path_;
+  const TempFolder folder_;
+  const std::string path_ = folder_.path("x.safetensors");
 };
 
 TEST_F(SafetensorsTest, ReadsBackWhatWasWritten) {
@@ -72,6 +68,18 @@ TEST_F(SafetensorsTest, ReadsBackWhatWasWritten) {
   EXPECT_FALSE(file.contains("t"));
 }
 
+TEST_F(SafetensorsTest, AnyByteButZeroIsTrue) {
+  const std::string header = R"({"mask":{"dtype":"BOOL","shape":[3],"data_offsets":[0,3]}})";
+  write(header, 3);
+  std::fstream file(path_, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(8 + header.size()));
+  file << "\x01" << "\x02";
+  file.close();
+  const at::Tensor mask = SafetensorsFile::open(path_).tensor("mask");
+  EXPECT_EQ(mask.scalar_type(), at::kBool);
+  EXPECT_EQ(mask.sum().item<int64_t>(), 2);
+}
+
 TEST_F(SafetensorsTest, TensorsAreAlignedAndOutliveTheFile) {
   save_safetensors(path_, {{"a", at::ones({3}, at::kChar)}, {"b", at::ones({3}, at::kDouble)}});
   const at::Tensor b = SafetensorsFile::open(path_).tensor("b");
@@ -93,9 +101,9 @@ TEST_F(SafetensorsTest, ReadsMisalignedTensors) {
 }
 
 TEST_F(SafetensorsTest, RefusesDamagedFiles) {
-  EXPECT_NE(error_of_open().find("cannot open: No such file"), std::string::npos);
+  EXPECT_NE(error_of_open().find("cannot be opened: No such file"), std::string::npos);
   std::ofstream(path_) << "";
-  EXPECT_NE(error_of_open().find("is empty"), std::string::npos);
+  EXPECT_NE(error_of_open().find("has 0 bytes, too few"), std::string::npos);
   std::ofstream(path_) << "abc";
   EXPECT_NE(error_of_open().find("has 3 bytes, too few"), std::string::npos);
   write("{}", 0, 1000);
@@ -104,6 +112,9 @@ TEST_F(SafetensorsTest, RefusesDamagedFiles) {
   EXPECT_NE(error_of_open().find("asks for a header of 18446744073709551615 bytes"), std::string::npos);
   expect_refused("{\"a\"", 0, "the header is no JSON");
   expect_refused("[]", 0, "the header is no JSON object");
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  expect_refused(R"({"w":{"dtype":"F32","data_offsets":[0,0],"shape":)" + deep + "}}", 0,
+                 "the header is nested too deeply");
   expect_refused("{}", 4, "the tensors end at byte 0, the file has 4");
   expect_refused(R"({"__metadata__":{"a":1}})", 0, "__metadata__.a is no string");
   expect_refused(R"({"__metadata__":[]})", 0, "__metadata__ is no object");

@@ -1,18 +1,16 @@
 #include "torquant/io/zip_archive.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <limits>
+#include <optional>
+#include <unordered_map>
 
 #include "torquant/core/error.h"
+#include "torquant/io/deflate.h"
+#include "torquant/io/mapped_file.h"
 
 namespace torquant {
 namespace {
@@ -32,8 +30,7 @@ constexpr uint32_t kIn64BitField = 0xffffffff;  // the real value stands in the 
 
 constexpr uint64_t kStored = 0;
 constexpr uint64_t kDeflated = 8;
-// No deflate stream grows more than this (zlib, technical notes: 1032 to 1).
-constexpr uint64_t kMostDeflate = 1032;
+constexpr uint64_t kEncryptedFlag = 1;
 
 struct Member {
   uint64_t offset = 0;  // of the data, from the start of the file
@@ -42,37 +39,38 @@ struct Member {
   uint64_t method = kStored;
   uint32_t crc = 0;
   bool checked = false;
-  std::string unpacked = {};  // of a deflated member, once it was read
+  std::optional<std::string> unpacked = {};  // of a deflated member, once it was read
 };
 
 }  // namespace
 
 struct ZipArchive::State {
+  explicit State(const std::string& file_path) : path(file_path), mapping(path), file(mapping.bytes()) {}
+
   std::string path;
-  char* base = nullptr;
-  size_t size = 0;
-  std::vector<std::string> names;
-  std::unordered_map<std::string, Member> members;
+  MappedFile mapping;
+  std::string_view file;
+  std::vector<std::string> names = {};
+  std::unordered_map<std::string, Member> members = {};
 
-  ~State() {
-    if (base != nullptr) munmap(base, size);
+  [[noreturn]] void fail(const std::string& what, const std::string& allowed = "") const {
+    throw Error({.where = path, .what = what, .allowed = allowed});
   }
-
-  [[noreturn]] void fail(const std::string& what) const { throw Error({.where = path, .what = what}); }
 
   // Little-endian integer of `bytes` bytes at `offset`, which must lie in the file.
   uint64_t number(uint64_t offset, size_t bytes) const {
-    if (offset > size || size - offset < bytes) fail("truncated: a zip record reaches past the end of the file");
+    if (offset > file.size() || file.size() - offset < bytes)
+      fail("truncated: a zip record reaches past the end of the file");
     uint64_t value = 0;
-    std::memcpy(&value, base + offset, bytes);
+    std::memcpy(&value, file.data() + offset, bytes);
     return value;
   }
 
   // Where the end-of-directory record stands: the last 22 bytes, or earlier when a comment follows.
   uint64_t find_end_of_directory() const {
     constexpr uint64_t kLongestComment = 65535;
-    if (size < kEndOfDirectorySize) fail(fmt::format("not a zip archive: the file has {} bytes", size));
-    const uint64_t last = size - kEndOfDirectorySize;
+    if (file.size() < kEndOfDirectorySize) fail(fmt::format("not a zip archive: the file has {} bytes", file.size()));
+    const uint64_t last = file.size() - kEndOfDirectorySize;
     const uint64_t first = last > kLongestComment ? last - kLongestComment : 0;
     for (uint64_t at = last + 1; at-- > first;) {
       if (number(at, 4) == kEndOfDirectory) return at;
@@ -88,16 +86,17 @@ struct ZipArchive::State {
     uint64_t at = number(end + 16, 4);
     if (end >= kLocatorSize && number(end - kLocatorSize, 4) == kEndOfDirectory64Locator) {
       const uint64_t end64 = number(end - kLocatorSize + 8, 8);
-      if (end64 > size || size - end64 < kEndOfDirectory64Size || number(end64, 4) != kEndOfDirectory64) {
+      if (end64 > file.size() || file.size() - end64 < kEndOfDirectory64Size || number(end64, 4) != kEndOfDirectory64) {
         fail("corrupted: the zip64 directory record is not where its locator says");
       }
       count = number(end64 + 32, 8);
       directory_size = number(end64 + 40, 8);
       at = number(end64 + 48, 8);
     }
-    if (at > size || size - at < directory_size || directory_size / kDirectoryEntrySize < count) {
+    if (at > file.size() || file.size() - at < directory_size || directory_size / kDirectoryEntrySize < count) {
       fail("corrupted: the zip directory does not fit the file");
     }
+    if (count == 0) fail("an empty zip archive");
     for (uint64_t i = 0; i < count; ++i) at = read_entry(at);
   }
 
@@ -114,22 +113,26 @@ struct ZipArchive::State {
     uint64_t local = number(at + 42, 4);
     const uint64_t name_at = at + kDirectoryEntrySize;
     const uint64_t next = name_at + name_size + extra_size + comment_size;
-    if (next > size) fail("truncated: a zip directory entry reaches past the end of the file");
-    const std::string name(base + name_at, name_size);
+    if (next > file.size()) fail("truncated: a zip directory entry reaches past the end of the file");
+    const std::string name(file.substr(name_at, name_size));
     read_zip64_extra(name_at + name_size, extra_size, {&member.size, &member.packed, &local});
-    const bool stored = member.method == kStored && member.packed == member.size;
-    const bool deflated = member.method == kDeflated && member.size / kMostDeflate <= member.packed;
-    if (!stored && !deflated) {
+    if ((number(at + 8, 2) & kEncryptedFlag) != 0) fail(fmt::format("member {} is encrypted", name));
+    if (member.method != kStored && member.method != kDeflated) {
+      fail(fmt::format("member {} is packed by method {}", name, member.method), "0 (stored) and 8 (deflate)");
+    }
+    const bool fits =
+        member.method == kStored ? member.size == member.packed : member.size / kMaxInflation <= member.packed;
+    if (!fits) {
       fail(fmt::format("corrupted: member {} has {} bytes packed by method {} in {}", name, member.size, member.method,
                        member.packed));
     }
-    if (local > size || size - local < kLocalHeaderSize || number(local, 4) != kLocalHeader) {
+    if (local > file.size() || file.size() - local < kLocalHeaderSize || number(local, 4) != kLocalHeader) {
       fail(fmt::format("corrupted: member {} has no header where the directory says", name));
     }
     member.offset = local + kLocalHeaderSize + number(local + 26, 2) + number(local + 28, 2);
-    if (member.offset > size || size - member.offset < member.packed) {
+    if (member.offset > file.size() || file.size() - member.offset < member.packed) {
       fail(fmt::format("truncated: member {} has {} bytes from offset {}, the file {}", name, member.packed,
-                       member.offset, size));
+                       member.offset, file.size()));
     }
     if (!members.emplace(name, member).second) fail(fmt::format("corrupted: two members are named {}", name));
     names.push_back(name);
@@ -153,79 +156,51 @@ struct ZipArchive::State {
     }
   }
 
-  // Unpacks a raw deflate stream of a known size.
-  std::string inflate_member(const std::string& name, const Member& member) const {
-    std::string unpacked(member.size, '\0');
-    z_stream stream{};
-    stream.next_in = reinterpret_cast<Bytef*>(base + member.offset);
-    stream.next_out = reinterpret_cast<Bytef*>(unpacked.data());
-    constexpr uint64_t kMost = std::numeric_limits<uInt>::max();
-    if (member.packed > kMost || member.size > kMost) fail(fmt::format("member {} is too large to be packed", name));
-    stream.avail_in = static_cast<uInt>(member.packed);
-    stream.avail_out = static_cast<uInt>(member.size);
-    const bool whole = inflateInit2(&stream, -MAX_WBITS) == Z_OK && inflate(&stream, Z_FINISH) == Z_STREAM_END;
-    inflateEnd(&stream);
-    if (!whole || stream.avail_out != 0) fail(fmt::format("corrupted: member {} cannot be unpacked", name));
-    return unpacked;
+  Member& member(std::string_view name) {
+    const auto found = members.find(std::string(name));
+    if (found == members.end()) fail(fmt::format("has no member {}", name));
+    return found->second;
   }
 
   void strip_root_folder() {
-    if (names.empty()) fail("an empty zip archive");
     const size_t slash = names[0].find('/');
     const std::string root = slash == std::string::npos ? "" : names[0].substr(0, slash + 1);
     if (root.empty() || !std::all_of(names.begin(), names.end(), [&](auto& n) { return n.starts_with(root); })) return;
     std::unordered_map<std::string, Member> stripped;
     for (std::string& name : names) {
-      Member member = members.at(name);
-      name = name.substr(root.size());
-      stripped.emplace(name, std::move(member));
+      const Member& member = members.at(name);
+      name.erase(0, root.size());
+      stripped.emplace(name, member);
     }
     members = std::move(stripped);
   }
 };
 
 ZipArchive ZipArchive::open(const std::string& path) {
-  ZipArchive archive;
-  archive.state_ = std::make_shared<State>();
-  State& state = *archive.state_;
-  state.path = path;
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) state.fail(fmt::format("cannot be opened: {}", std::strerror(errno)));
-  struct stat info{};
-  const bool is_file = fstat(file, &info) == 0 && S_ISREG(info.st_mode);
-  state.size = is_file ? static_cast<size_t>(info.st_size) : 0;
-  void* base = state.size == 0 ? MAP_FAILED : mmap(nullptr, state.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
-  const int map_error = errno;
-  ::close(file);
-  if (!is_file) state.fail("not a regular file");
-  if (state.size == 0) state.fail("not a zip archive: the file is empty");
-  if (base == MAP_FAILED) state.fail(fmt::format("cannot be mapped into memory: {}", std::strerror(map_error)));
-  state.base = static_cast<char*>(base);
-  state.read_directory();
-  state.strip_root_folder();
+  ZipArchive archive(std::make_shared<State>(path));
+  archive.state_->read_directory();
+  return archive;
+}
+
+ZipArchive ZipArchive::open_below_root(const std::string& path) {
+  ZipArchive archive = open(path);
+  archive.state_->strip_root_folder();
   return archive;
 }
 
 const std::string& ZipArchive::path() const { return state_->path; }
 const std::vector<std::string>& ZipArchive::names() const { return state_->names; }
 bool ZipArchive::contains(std::string_view name) const { return state_->members.contains(std::string(name)); }
-
-uint64_t ZipArchive::size(std::string_view name) const {
-  const auto found = state_->members.find(std::string(name));
-  if (found == state_->members.end()) state_->fail(fmt::format("has no member {}", name));
-  return found->second.size;
-}
+uint64_t ZipArchive::size(std::string_view name) const { return state_->member(name).size; }
 
 std::string_view ZipArchive::bytes(std::string_view name) const {
-  const auto found = state_->members.find(std::string(name));
-  if (found == state_->members.end()) state_->fail(fmt::format("has no member {}", name));
-  Member& member = found->second;
-  if (member.method == kDeflated && !member.checked) {
-    member.unpacked = state_->inflate_member(std::string(name), member);
+  Member& member = state_->member(name);
+  std::string_view bytes = state_->file.substr(member.offset, member.packed);
+  if (member.method == kDeflated) {
+    if (!member.unpacked) member.unpacked = inflate_raw(bytes, member.size);
+    if (!member.unpacked) state_->fail(fmt::format("corrupted: member {} cannot be unpacked", name));
+    bytes = *member.unpacked;
   }
-  const std::string_view bytes = member.method == kDeflated
-                                     ? std::string_view(member.unpacked)
-                                     : std::string_view(state_->base + member.offset, member.size);
   if (!member.checked) {
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     if (crc != member.crc) {

@@ -3,6 +3,7 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/batch_norm_spelling.h"
 #include "tests/support/test_program.h"
 #include "torquant/pass/reference_representation.h"
 #include "torquant/pass/remove_dead.h"
@@ -97,28 +98,11 @@ TEST(Canonicalize, KeepsStringPaddingThatIsUneven) {
   expect_untouched(net, y, "aten.conv2d.padding");
 }
 
-struct BatchNormSpelling {
-  const char* name;
-  const char* op;
-  const char* momentum;
-  const char* eps;
-  bool training_argument;
-  size_t outputs;
-};
 class BatchNorm : public testing::TestWithParam<BatchNormSpelling> {};
 
 TEST_P(BatchNorm, BecomesOne) {
-  const BatchNormSpelling& spelling = GetParam();
   TestProgram net;
-  std::vector<NamedArgument> args = {{"input", net.input("x", {2, 4, 5, 5})},
-                                     {"weight", net.positive("bn.weight", {4})},
-                                     {"bias", net.parameter("bn.bias", {4})},
-                                     {"running_mean", net.parameter("bn.mean", {4})},
-                                     {"running_var", net.positive("bn.var", {4})}};
-  if (spelling.training_argument) args.push_back({"training", false});
-  args.push_back({spelling.momentum, 0.25});
-  args.push_back({spelling.eps, 1e-3});
-  const Program after = canonical(net, net.op(spelling.op, std::move(args), "bn", "T", spelling.outputs));
+  const Program after = canonical(net, batch_norm_spelled(net, net.input("x", {2, 4, 5, 5}), GetParam()));
   const Node* batch_norm = only_node(after, "aten.batch_norm.default");
   ASSERT_NE(batch_norm, nullptr);
   EXPECT_EQ(std::get<double>(*batch_norm->find_arg("momentum")), 0.25);
@@ -126,27 +110,16 @@ TEST_P(BatchNorm, BecomesOne) {
   EXPECT_EQ(batch_norm->module_path(), "bn");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Spellings, BatchNorm,
-    testing::Values(BatchNormSpelling{"no_training", "aten._native_batch_norm_legit_no_training.default", "momentum",
-                                      "eps", false, 3},
-                    BatchNormSpelling{"legit", "aten._native_batch_norm_legit.default", "momentum", "eps", true, 3},
-                    BatchNormSpelling{"native", "aten.native_batch_norm.default", "momentum", "eps", true, 3},
-                    BatchNormSpelling{"no_update", "aten._batch_norm_no_update.default", "momentum", "eps", false, 4}),
-    [](const auto& param) { return std::string(param.param.name); });
+INSTANTIATE_TEST_SUITE_P(Spellings, BatchNorm,
+                         testing::Values(BatchNormSpelling{"aten._native_batch_norm_legit_no_training.default", false,
+                                                           3},
+                                         BatchNormSpelling{"aten._native_batch_norm_legit.default", true, 3},
+                                         BatchNormSpelling{"aten.native_batch_norm.default", true, 3},
+                                         BatchNormSpelling{"aten._batch_norm_no_update.default", false, 4}));
 
 TEST(Canonicalize, KeepsABatchNormWhoseStatisticsAreRead) {
   TestProgram net;
-  Value* y = net.op("aten.native_batch_norm.default",
-                    {{"input", net.input("x", {2, 4, 5, 5})},
-                     {"weight", net.positive("bn.weight", {4})},
-                     {"bias", net.parameter("bn.bias", {4})},
-                     {"running_mean", net.parameter("bn.mean", {4})},
-                     {"running_var", net.positive("bn.var", {4})},
-                     {"training", false},
-                     {"momentum", 0.1},
-                     {"eps", 1e-5}},
-                    "bn", "T", 3);
+  Value* y = batch_norm_spelled(net, net.input("x", {2, 4, 5, 5}));
   Program program = net.returns({y, y->producer()->values()[1]});
   EXPECT_FALSE(canonicalize(program).changed);
 }

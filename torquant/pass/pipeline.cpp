@@ -1,5 +1,6 @@
 #include "torquant/pass/pipeline.h"
 
+#include "torquant/graph/verifier.h"
 #include "torquant/pass/canonicalize.h"
 #include "torquant/pass/duplicate_dequantize.h"
 #include "torquant/pass/fold_batch_norm.h"
@@ -8,6 +9,16 @@
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
+namespace {
+
+// What every pass leaves is a whole program: debug builds look after each group of them.
+void verify_in_debug_builds([[maybe_unused]] const Program& program) {
+#ifndef NDEBUG
+  verify(program);
+#endif
+}
+
+}  // namespace
 
 PassResult run_before_annotation(Program& program) {
   PassResult result;
@@ -16,6 +27,7 @@ PassResult run_before_annotation(Program& program) {
   result.add(fold_batch_norm(program));    // before annotation: a quantizer sees the weights that will be quantized
   result.add(remove_dead_nodes(program));
   result.add(remove_dead_state(program));
+  verify_in_debug_builds(program);
   return result;
 }
 
@@ -25,12 +37,14 @@ PassResult run_after_insertion(Program& program, bool fold_quantize) {
   if (fold_quantize) result.add(fold_quantize_constants(program));
   result.add(remove_dead_nodes(program));
   result.add(remove_dead_state(program));  // last: drops the float weights
+  verify_in_debug_builds(program);
   return result;
 }
 
 PassResult run_reference_representation(Program& program) {
   PassResult result = rewrite_as_reference_representation(program);  // behind folding: weights are codes already
   result.add(remove_dead_nodes(program));
+  verify_in_debug_builds(program);
   return result;
 }
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/support/test_program.h"
+#include "tests/support/batch_norm_spelling.h"
 
 namespace torquant {
 namespace {
@@ -13,16 +13,7 @@ TEST(Pipeline, FoldsBehindCanonicalOperatorsWithoutDeadReaders) {
   TestProgram net;
   Value* y = net.conv2d(net.input("x", {1, 3, 8, 8}), "conv", 4);
   net.op("aten.neg.default", {{"self", y}});  // nobody reads it
-  Value* z = net.op("aten.native_batch_norm.default",
-                    {{"input", y},
-                     {"weight", net.positive("bn.weight", {4})},
-                     {"bias", net.parameter("bn.bias", {4})},
-                     {"running_mean", net.parameter("bn.mean", {4})},
-                     {"running_var", net.positive("bn.var", {4})},
-                     {"training", false},
-                     {"momentum", 0.1},
-                     {"eps", 1e-5}},
-                    "bn", "T", 3);
+  Value* z = batch_norm_spelled(net, y);
   Program program = net.returns({net.op("aten.relu_.default", {{"self", z}})});
 
   const PassResult result = run_before_annotation(program);

@@ -6,8 +6,7 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
+#include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
 #include "torquant/io/pt2.h"
@@ -16,8 +15,6 @@
 
 namespace torquant {
 namespace {
-
-namespace fs = std::filesystem;
 
 // linear → relu on [batch, 4].
 Program small_program() {
@@ -36,18 +33,14 @@ Program small_program() {
 
 class PreparedIo : public testing::Test {
  protected:
-  void SetUp() override {
-    path_ = fs::temp_directory_path() / ("torquant_prepared_" + std::to_string(getpid()) + ".pt2");
-  }
-  void TearDown() override { fs::remove(path_); }
-
   static PreparedProgram prepare(Program program) {
     XNNPACKQuantizer quantizer;
     quantizer.set_global(get_symmetric_quantization_config());
     return prepare_pt2e(std::move(program), quantizer);
   }
 
-  fs::path path_;
+  const TempFolder folder_;
+  const std::string path_ = folder_.path("prepared.pt2");
 };
 
 TEST_F(PreparedIo, CalibrationGoesOnWhereItStopped) {

@@ -1,8 +1,6 @@
-#include "torquant/graph/symbolic.h"
+#include "torquant/graph/sym_expr.h"
 
 #include <gtest/gtest.h>
-
-#include <limits>
 
 #include "torquant/core/error.h"
 
@@ -40,12 +38,30 @@ TEST(SymExpr, EvaluatesUnderBindings) {
   EXPECT_EQ(SymExpr::parse("Mul(Integer(9223372036854775807), Integer(2))").evaluate({}), std::nullopt);
   EXPECT_EQ(SymExpr::parse("FloorDiv(Integer(-9223372036854775808), Integer(-1))").evaluate({}), std::nullopt);
   EXPECT_EQ(SymExpr::parse("Mod(Integer(-9223372036854775808), Integer(-1))").evaluate({}), 0);
+  EXPECT_EQ(SymExpr::parse("CeilDiv(Integer(7), Integer(2))").evaluate({}), 4);
+  EXPECT_EQ(SymExpr::parse("Pow(Integer(-2), Integer(3))").evaluate({}), -8);
+  EXPECT_EQ(SymExpr::parse("Pow(Integer(2), Integer(64))").evaluate({}), std::nullopt);
+  EXPECT_EQ(SymExpr::parse("Max(Integer(2), Integer(9), Integer(3))").evaluate({}), 9);
+  EXPECT_EQ(SymExpr::parse("Min(Integer(2), Integer(9), Integer(-3))").evaluate({}), -3);
+  EXPECT_EQ(SymExpr::parse("Unknown(Integer(2))").evaluate({}), std::nullopt);
 }
 
 TEST(SymExpr, SolvesForOneLinearSymbol) {
   EXPECT_EQ(SymExpr::parse(kExpr).solve(11, {}), (std::pair<std::string, int64_t>("s17", 5)));
   EXPECT_EQ(SymExpr::parse(kExpr).solve(10, {}), std::nullopt);
   EXPECT_EQ(SymExpr::parse("Mul(s0, s0)").solve(9, {}), std::nullopt);
+}
+
+TEST(SymExpr, CallsFoldIntegersAndOrderTheRest) {
+  const SymExpr a = SymExpr::symbol("a");
+  const SymExpr b = SymExpr::symbol("b");
+  const auto two = SymExpr::integer(2);
+  EXPECT_EQ(SymExpr::call("Add", {b, two, a, two}).text(), "4 + a + b");
+  EXPECT_EQ(SymExpr::call("Add", {SymExpr::call("Add", {b, two}), a}).text(), "2 + a + b");
+  EXPECT_EQ(SymExpr::call("Mul", {b, SymExpr::integer(0)}).text(), "0");
+  EXPECT_EQ(SymExpr::call("Mul", {b, SymExpr::integer(1)}).text(), "b");
+  EXPECT_EQ(SymExpr::call("Max", {b, two, a}).text(), "Max(b, 2, a)");
+  EXPECT_THROW(SymExpr::call("Mul", {SymExpr::integer(int64_t{1} << 62), two, two}), Error);
 }
 
 TEST(SymExpr, MalformedTextIsAnErrorThatQuotesIt) {
@@ -56,33 +72,6 @@ TEST(SymExpr, MalformedTextIsAnErrorThatQuotesIt) {
   std::string deep;
   for (int i = 0; i < 1000; ++i) deep += "Add(";
   EXPECT_THROW(SymExpr::parse(deep), Error);
-}
-
-TEST(Dim, ArithmeticFoldsAndKeepsHints) {
-  const Dim batch = SymbolicDim{SymExpr::symbol("s0"), 4};
-  EXPECT_EQ(mul(Dim(3), Dim(5)), Dim(15));
-  EXPECT_EQ(mul(batch, Dim(1)), batch);
-  EXPECT_EQ(to_string(add(mul(Dim(2), batch), Dim(1))), "1 + 2*s0");
-  EXPECT_EQ(hint_of(floor_div(add(batch, Dim(3)), 2)), 3);
-  EXPECT_EQ(sub(batch, batch), Dim(0));
-  EXPECT_EQ(to_string(sub(batch, Dim(1))), "-1 + s0");
-  EXPECT_EQ(ceil_div(Dim(7), 2), Dim(4));
-  EXPECT_EQ(evaluate(ceil_div(batch, 3), {{"s0", 10}}), 4);
-  EXPECT_EQ(evaluate(batch, {}), std::nullopt);
-}
-
-TEST(Dim, WhatDoesNotFitIsAnError) {
-  EXPECT_THROW(mul(Dim(int64_t{1} << 62), Dim(2)), Error);
-  EXPECT_THROW(add(Dim(std::numeric_limits<int64_t>::max()), Dim(1)), Error);
-}
-
-TEST(Dim, ContradictWhereBothAreKnownAndDiffer) {
-  const Dim batch = SymbolicDim{SymExpr::symbol("s0"), 4};
-  const Dim unknown = SymbolicDim{SymExpr::symbol("s1"), std::nullopt};
-  EXPECT_TRUE(contradict(Dim(3), Dim(4)));
-  EXPECT_FALSE(contradict(batch, Dim(4)));
-  EXPECT_TRUE(contradict(batch, Dim(5)));
-  EXPECT_FALSE(contradict(unknown, Dim(5)));
 }
 
 }  // namespace

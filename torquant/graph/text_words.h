@@ -18,35 +18,42 @@ struct Word {
   T value;
 };
 
-// PyTorch's abbreviations (torch/utils/_dtype_abbrs.py) and names.
-struct DTypeWord {
+// PyTorch's names of dtypes, and its abbreviations (torch/utils/_dtype_abbrs.py).
+struct DTypeRow {
   std::string_view abbreviation;
   std::string_view name;
   at::ScalarType value;
 };
-inline constexpr std::array kDTypes = {
-    DTypeWord{"f32", "torch.float32", at::kFloat},
-    DTypeWord{"f64", "torch.float64", at::kDouble},
-    DTypeWord{"f16", "torch.float16", at::kHalf},
-    DTypeWord{"bf16", "torch.bfloat16", at::kBFloat16},
-    DTypeWord{"i8", "torch.int8", at::kChar},
-    DTypeWord{"i16", "torch.int16", at::kShort},
-    DTypeWord{"i32", "torch.int32", at::kInt},
-    DTypeWord{"i64", "torch.int64", at::kLong},
-    DTypeWord{"u8", "torch.uint8", at::kByte},
-    DTypeWord{"u16", "torch.uint16", at::kUInt16},
-    DTypeWord{"u32", "torch.uint32", at::kUInt32},
-    DTypeWord{"u64", "torch.uint64", at::kUInt64},
-    DTypeWord{"b8", "torch.bool", at::kBool},
-    DTypeWord{"c32", "torch.complex32", at::kComplexHalf},
-    DTypeWord{"c64", "torch.complex64", at::kComplexFloat},
-    DTypeWord{"c128", "torch.complex128", at::kComplexDouble},
-    DTypeWord{"f8e4m3fn", "torch.float8_e4m3fn", at::kFloat8_e4m3fn},
-    DTypeWord{"f8e5m2", "torch.float8_e5m2", at::kFloat8_e5m2},
-    DTypeWord{"f8e4m3fnuz", "torch.float8_e4m3fnuz", at::kFloat8_e4m3fnuz},
-    DTypeWord{"f8e5m2fnuz", "torch.float8_e5m2fnuz", at::kFloat8_e5m2fnuz},
-    DTypeWord{"f8e8m0fnu", "torch.float8_e8m0fnu", at::kFloat8_e8m0fnu},
+inline constexpr std::array kDTypeRows = {
+    DTypeRow{"f32", "torch.float32", at::kFloat},
+    DTypeRow{"f64", "torch.float64", at::kDouble},
+    DTypeRow{"f16", "torch.float16", at::kHalf},
+    DTypeRow{"bf16", "torch.bfloat16", at::kBFloat16},
+    DTypeRow{"i8", "torch.int8", at::kChar},
+    DTypeRow{"i16", "torch.int16", at::kShort},
+    DTypeRow{"i32", "torch.int32", at::kInt},
+    DTypeRow{"i64", "torch.int64", at::kLong},
+    DTypeRow{"u8", "torch.uint8", at::kByte},
+    DTypeRow{"u16", "torch.uint16", at::kUInt16},
+    DTypeRow{"u32", "torch.uint32", at::kUInt32},
+    DTypeRow{"u64", "torch.uint64", at::kUInt64},
+    DTypeRow{"b8", "torch.bool", at::kBool},
+    DTypeRow{"c32", "torch.complex32", at::kComplexHalf},
+    DTypeRow{"c64", "torch.complex64", at::kComplexFloat},
+    DTypeRow{"c128", "torch.complex128", at::kComplexDouble},
+    DTypeRow{"f8e4m3fn", "torch.float8_e4m3fn", at::kFloat8_e4m3fn},
+    DTypeRow{"f8e5m2", "torch.float8_e5m2", at::kFloat8_e5m2},
+    DTypeRow{"f8e4m3fnuz", "torch.float8_e4m3fnuz", at::kFloat8_e4m3fnuz},
+    DTypeRow{"f8e5m2fnuz", "torch.float8_e5m2fnuz", at::kFloat8_e5m2fnuz},
+    DTypeRow{"f8e8m0fnu", "torch.float8_e8m0fnu", at::kFloat8_e8m0fnu},
 };
+constexpr auto dtype_words(std::string_view DTypeRow::* column) {
+  std::array<Word<at::ScalarType>, kDTypeRows.size()> words{};
+  for (size_t i = 0; i < words.size(); ++i) words[i] = {kDTypeRows[i].*column, kDTypeRows[i].value};
+  return words;
+}
+inline constexpr std::array kDTypeAbbreviations = dtype_words(&DTypeRow::abbreviation);
+inline constexpr std::array kDTypeNames = dtype_words(&DTypeRow::name);
 
 inline constexpr std::array kLayouts = {
     Word<at::Layout>{"torch.strided", at::kStrided},      Word<at::Layout>{"torch.sparse_coo", at::kSparse},
@@ -94,21 +101,21 @@ inline constexpr std::string_view kFloats = "floats";
 inline constexpr std::string_view kStrings = "strings";
 inline constexpr std::string_view kSizes = "sizes";
 
-template <typename Table, typename T>
-std::string_view word_of(const Table& table, T value) {
-  for (const auto& row : table) {
+template <typename T, size_t N>
+constexpr std::string_view word_of(const std::array<Word<T>, N>& table, T value) {
+  for (const Word<T>& row : table) {
     if (row.value == value) return row.text;
   }
   return "?";
 }
 
-// Whether a name can stand bare; others are quoted.
-constexpr bool is_bare(std::string_view name) {
-  for (const char c : name) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && c != '_' && c != '.') return false;
+// The value of a word; null for a word that the table lacks.
+template <typename T, size_t N>
+constexpr const T* find_word(const std::array<Word<T>, N>& table, std::string_view word) {
+  for (const Word<T>& row : table) {
+    if (row.text == word) return &row.value;
   }
-  return !name.empty();
+  return nullptr;
 }
 
 }  // namespace torquant::text

@@ -1,0 +1,53 @@
+#include "torquant/graph/made_up_tensor.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty_strided.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <fmt/format.h>
+
+#include "torquant/core/error.h"
+
+namespace torquant {
+namespace {
+
+uint64_t fnv1a(std::string_view text) {
+  uint64_t hash = 14695981039346656037ULL;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return hash;
+}
+
+std::vector<int64_t> numbers(const std::string& name, const std::vector<Dim>& dims, std::string_view what) {
+  std::vector<int64_t> values;
+  for (const Dim& dim : dims) {
+    if (!is_static(dim)) {
+      throw Error({.where = name, .what = fmt::format("{} {} of a stored tensor", what, to_string(dim))});
+    }
+    values.push_back(std::get<int64_t>(dim));
+  }
+  return values;
+}
+
+}  // namespace
+
+at::Tensor made_up_tensor(const std::string& name, const TensorMeta& meta) {
+  const std::vector<int64_t> sizes = numbers(name, meta.sizes, "size");
+  const std::vector<int64_t> strides = numbers(name, meta.strides, "stride");
+  const bool is_positive = name.find("var") != std::string::npos || name.find("scale") != std::string::npos;
+  try {
+    at::Tensor tensor = at::empty_strided(sizes, strides, at::TensorOptions().dtype(meta.dtype));
+    const at::Generator generator = at::detail::createCPUGenerator(fnv1a(name));
+    if (!c10::isFloatingType(meta.dtype)) {
+      tensor.zero_();
+    } else if (is_positive) {
+      tensor.copy_(at::rand(sizes, generator).add_(0.5));
+    } else {
+      tensor.copy_(at::randn(sizes, generator).mul_(0.2));
+    }
+    return tensor;
+  } catch (const c10::Error& error) {
+    throw Error({.where = name, .what = error.what_without_backtrace()});
+  }
+}
+
+}  // namespace torquant
