@@ -43,13 +43,12 @@ InductorQuantizer::Config arm_config(const Json& json) {
       {.is_qat = json.value("is_qat", false), .is_dynamic = json.value("is_dynamic", false)});
 }
 
-// Null for a configuration that is not here yet: fp16 weights.
 std::unique_ptr<Quantizer> make_inductor(std::unique_ptr<InductorQuantizer> quantizer, const Json& calls,
                                          InductorQuantizer::Config (*config_of)(const Json&)) {
   for (const Json& call : calls) {
-    if (call.back() == "fp16") return nullptr;
     const std::string method = call[0];
-    const InductorQuantizer::Config config = config_of(call.back());
+    const InductorQuantizer::Config config =
+        call.back() == "fp16" ? get_x86_inductor_linear_dynamic_fp16_config() : config_of(call.back());
     if (method == "set_global") {
       quantizer->set_global(config);
     } else if (method == "set_function_type_qconfig") {
@@ -69,7 +68,6 @@ std::unique_ptr<Quantizer> make_composable(const Json& parts, const Program& sou
   std::vector<std::shared_ptr<Quantizer>> quantizers;
   for (const Json& part : parts) {
     quantizers.push_back(make_quantizer(part, source));
-    if (quantizers.back() == nullptr) return nullptr;
   }
   return std::make_unique<ComposableQuantizer>(std::move(quantizers));
 }
@@ -215,7 +213,7 @@ std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json, const Prog
   if (name == "EmbeddingQuantizer") return std::make_unique<EmbeddingQuantizer>();
   if (name == "ComposableQuantizer") return make_composable(json["quantizers"], source);
   if (name == "SpecQuantizer") return std::make_unique<SpecQuantizer>(json["rules"], source);
-  return nullptr;
+  throw Error({.where = "golden quantizer", .what = "unknown class " + name});
 }
 
 }  // namespace torquant::golden

@@ -7,8 +7,8 @@
 
 namespace torquant::golden {
 
-// The quantizer that a case's "quantizer" JSON describes (generators/graph_util.py, build and SpecQuantizer); null for
-// a class that this library does not have yet. `source` is the float program as exported: rules of a SpecQuantizer name
+// The quantizer that a case's "quantizer" JSON describes (generators/graph_util.py, build and SpecQuantizer).
+// `source` is the float program as exported: rules of a SpecQuantizer name
 // operators in its spelling.
 std::unique_ptr<Quantizer> make_quantizer(const nlohmann::json& json, const Program& source);
 

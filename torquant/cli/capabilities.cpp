@@ -74,7 +74,8 @@ void add_capabilities(CLI::App& app, ExitCode& exit_code) {
       std::vector<std::vector<std::string>> rows = {{"quantizer", "pattern", "mode", "input", "weight", ""}};
       for (const Capability& capability : capabilities) {
         rows.push_back({capability.quantizer, capability.pattern, mode_of(capability),
-                        scheme_text(capability.activation), scheme_text(capability.weight), remark(capability)});
+                        scheme_text(capability.activation), capability.weight ? scheme_text(capability.weight) : "none",
+                        remark(capability)});
       }
       print_table(rows);
     }

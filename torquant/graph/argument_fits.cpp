@@ -53,8 +53,10 @@ bool fits_list(const Argument& argument, const c10::Type& element) {
       return is_one_of<std::vector<bool>, Computed, bool>(argument);
     case c10::TypeKind::StringType:
       return is_one_of<std::vector<std::string>>(argument);
-    case c10::TypeKind::TensorType:
     case c10::TypeKind::OptionalType:
+      return element.castRaw<c10::OptionalType>()->getElementType()->kind() == c10::TypeKind::NumberType &&
+             is_one_of<std::vector<double>>(argument);
+    case c10::TypeKind::TensorType:
       return false;  // not a list of values
     default:
       return true;  // kinds that no graph of ours holds

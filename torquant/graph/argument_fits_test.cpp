@@ -61,6 +61,9 @@ TEST_F(ArgumentFits, Lists) {
   EXPECT_TRUE(fits(std::vector<ScalarOrValue>{int64_t{1}, integer_}, sizes));
   EXPECT_FALSE(fits(std::vector<double>{1}, sizes));
   EXPECT_TRUE(fits(std::vector<double>{}, sizes)) << "an empty list shows no kind";
+  const c10::Type& numbers = type_of("onednn.qconv_pointwise.default", "scalars");  // Scalar?[]
+  EXPECT_TRUE(fits(std::vector<double>{0.5}, numbers));
+  EXPECT_FALSE(fits(std::vector<std::string>{"x"}, numbers));
   const c10::Type& tensors = type_of("aten.cat.default", "tensors");
   EXPECT_TRUE(fits(std::vector<Value*>{tensor_}, tensors));
   EXPECT_FALSE(fits(std::vector<Value*>{tensor_, nullptr}, tensors));

@@ -6,6 +6,7 @@
 #include "tests/support/error_text.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/test_qdq.h"
+#include "torquant/graph/verifier.h"
 #include "torquant/io/pt2.h"
 
 namespace torquant {
@@ -39,6 +40,7 @@ class LowerToOnednn : public testing::Test {
   void expect_one_step(Value* output, const Grid& grid, const std::vector<std::string>& becomes) {
     const Program program = net.returns({output});
     lowered = lower_to_onednn(program.clone());
+    verify(lowered.program);
     std::vector<std::string> found;
     for (const LoweredLayer& layer : lowered.report.layers) found.push_back(layer.becomes + layer.reason);
     EXPECT_EQ(found, becomes);

@@ -5,6 +5,7 @@
 
 #include "tests/support/error_text.h"
 #include "tests/support/test_program.h"
+#include "torquant/graph/ops.h"
 
 namespace torquant {
 namespace {
@@ -45,6 +46,17 @@ TEST(ConstantValues, AreComputedByRunningTheirNodes) {
   EXPECT_TRUE(at::equal(evaluate_constant(program, copy), -tensor + tensor));
   EXPECT_EQ(error_text([&] { evaluate_constant(program, program.graph().find_value(mixed->name())); }),
             "%mul: depends on input %x");
+}
+
+TEST(ConstantValues, AnObserverHandsOnWhatItSees) {
+  TestProgram net;
+  Value* w = net.parameter("w", {4});
+  Graph& graph = net.program().graph();
+  Node* observe = graph.append(ops::kObserve, "observe", {{"input", w}, {"observer", int64_t{0}}});
+  Value* observed = graph.add_output(observe, "observe", w->meta());
+  Node* neg = graph.append(OpId("aten.neg.default"), "neg", {{"self", observed}});
+  Value* computed = graph.add_output(neg, "neg", w->meta());
+  EXPECT_TRUE(at::equal(evaluate_constant(net.program(), computed), -*net.program().find_state("w")));
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
@@ -108,16 +109,43 @@ std::pair<at::Tensor, at::Tensor> folded(const Match& match) {
   return {weight, new_bias};
 }
 
-// The tensor under `old`'s name when the layer alone reads it, else under a name of its own.
-Value* replace_parameter(Program& program, Value* old, const Node* reader, const std::string& name, at::Tensor tensor) {
-  const bool own = old != nullptr && old->users().size() == 1 && old->users()[0] == reader;
+// The other calls of a module that is called several times: layers of the same parameters in front of batch norms of
+// the same parameters, which fold to the same.
+std::vector<Match> other_calls(const Program& program, const Match& match) {
+  const auto same = [](const Node& a, const Node& b, std::initializer_list<const char*> names) {
+    return std::ranges::all_of(names, [&](const char* name) { return a.input(name) == b.input(name); });
+  };
+  std::vector<Match> calls;
+  for (Node* layer : match.layer->input("weight")->users()) {
+    if (layer == match.layer || layer->op() != match.layer->op() || !same(*layer, *match.layer, {"weight", "bias"})) {
+      continue;
+    }
+    Node* reader = layer->values()[0]->users().size() == 1 ? layer->values()[0]->users()[0] : nullptr;
+    Match call;
+    if (reader != nullptr && reader->op() == ops::kBatchNorm &&
+        same(*reader, *match.batch_norm, {"weight", "bias", "running_mean", "running_var"}) &&
+        !match_batch_norm(program, *reader, call) && call.eps == match.eps) {
+      calls.push_back(call);
+    }
+  }
+  return calls;
+}
+
+// The tensor under `old`'s name when these layers alone read it, else under a name of its own.
+Value* replace_parameter(Program& program, Value* old, const std::vector<Match>& calls, const std::string& name,
+                         at::Tensor tensor) {
+  const auto folds = [&](const Node* user) { return std::ranges::find(calls, user, &Match::layer) != calls.end(); };
+  const bool own = old != nullptr && std::ranges::all_of(old->users(), folds);
   if (!own) return program.add_parameter(program.unique_state_name(name), std::move(tensor));
   old->meta() = meta_of(tensor);
   program.set_state(name, std::move(tensor));
   return old;
 }
 
-void rewrite(Program& program, const Match& match, const std::unordered_map<std::string, size_t>& readers) {
+// `calls`: all of one layer and one batch norm.
+void rewrite(Program& program, const std::vector<Match>& calls,
+             const std::unordered_map<std::string, size_t>& readers) {
+  const Match& match = calls[0];
   auto [weight, bias] = folded(match);
   Value* weight_value = match.layer->input("weight");
   Value* bias_value = match.layer->input("bias");
@@ -128,12 +156,14 @@ void rewrite(Program& program, const Match& match, const std::unordered_map<std:
     const auto found = readers.find(name);
     return found == readers.end() || found->second == 1 ? value : nullptr;
   };
-  weight_value = own(weight_value, weight_name);
-  bias_value = own(bias_value, bias_name);
-  match.layer->set_arg("weight", replace_parameter(program, weight_value, match.layer, weight_name, std::move(weight)));
-  match.layer->set_arg("bias", replace_parameter(program, bias_value, match.layer, bias_name, std::move(bias)));
-  program.graph().replace_all_uses(match.batch_norm->values()[0], match.layer->values()[0]);
-  program.graph().erase(match.batch_norm);
+  weight_value = replace_parameter(program, own(weight_value, weight_name), calls, weight_name, std::move(weight));
+  bias_value = replace_parameter(program, own(bias_value, bias_name), calls, bias_name, std::move(bias));
+  for (const Match& call : calls) {
+    call.layer->set_arg("weight", weight_value);
+    call.layer->set_arg("bias", bias_value);
+    program.graph().replace_all_uses(call.batch_norm->values()[0], call.layer->values()[0]);
+    program.graph().erase(call.batch_norm);
+  }
 }
 
 }  // namespace
@@ -141,8 +171,9 @@ void rewrite(Program& program, const Match& match, const std::unordered_map<std:
 PassResult fold_batch_norm(Program& program) {
   PassResult result;
   const std::unordered_map<std::string, size_t> readers = count_state_readers(program);
+  std::unordered_set<const Node*> gone;
   for (Node* node : program.graph().nodes_snapshot()) {
-    if (node->op() != ops::kBatchNorm) continue;
+    if (gone.contains(node) || node->op() != ops::kBatchNorm) continue;
     const Value* input = node->input("input");
     if (input == nullptr || input->producer() == nullptr || !is_foldable_layer(input->producer()->op())) continue;
     Match match;
@@ -150,7 +181,10 @@ PassResult fold_batch_norm(Program& program) {
       result.refusals.push_back({node->describe(), *reason});
       continue;
     }
-    rewrite(program, match, readers);
+    std::vector<Match> calls = other_calls(program, match);
+    calls.insert(calls.begin(), match);
+    for (const Match& call : calls) gone.insert(call.batch_norm);
+    rewrite(program, calls, readers);
     result.changed = true;
   }
   return result;

@@ -16,7 +16,8 @@ namespace torquant {
 //
 // Refuses, naming the node: the layer's output has another reader; a statistic is missing or no constant; training
 // mode; a linear layer on inputs of more than two dimensions (its last axis is not the batch norm's channel axis).
-// A weight that several layers share is folded once for each batch norm, into a copy.
+// A weight that several layers share is folded once for each batch norm, into a copy; once for all calls of a module
+// that is called several times.
 PassResult fold_batch_norm(Program& program);
 
 }  // namespace torquant

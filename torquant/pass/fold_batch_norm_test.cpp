@@ -162,6 +162,25 @@ TEST(FoldBatchNorm, FoldsASharedWeightOnceForEachBatchNorm) {
   expect_same_outputs(before, after, net.examples());
 }
 
+TEST(FoldBatchNorm, FoldsOnceForAllCallsOfOneModule) {
+  TestProgram net;
+  Value* x = net.input("x", {2, 4, 8, 8});
+  Value* weight = net.parameter("conv.weight", {4, 4, 1, 1});
+  Value* a = net.batch_norm(net.op("aten.conv2d.default", {{"input", x}, {"weight", weight}}), "bn");
+  std::vector<NamedArgument> args = a->producer()->args();
+  args[0].value = net.op("aten.conv2d.default", {{"input", a}, {"weight", weight}});
+  Value* b = net.op("aten.batch_norm.default", std::move(args), "bn", "torch.nn.modules.batchnorm.BatchNorm2d");
+  const Program before = net.returns({b});
+  Program after = before.clone();
+
+  EXPECT_TRUE(fold_batch_norm(after).changed);
+
+  EXPECT_EQ(count_nodes(after, "aten.batch_norm.default"), 0u);
+  EXPECT_EQ(after.find_state("conv.weight_1"), nullptr) << "no copy";
+  EXPECT_FALSE(at::equal(*after.find_state("conv.weight"), *before.find_state("conv.weight")));
+  expect_same_outputs(before, after, net.examples());
+}
+
 TEST(FoldBatchNorm, LeavesAWeightThatIsTiedByNameAsOthersReadIt) {
   TestProgram net;
   Value* x = net.input("x", {2, 4, 8, 8});

@@ -11,6 +11,8 @@
 namespace torquant {
 namespace {
 
+const OpId kConvertElementType{"quantized_decomposed.convert_element_type.no_fuse"};
+
 // Who computes the observed value, in words: a layer, or an input or parameter.
 std::string describe(const Program& program, const Value* value) {
   if (value->producer() != nullptr) return value->producer()->describe();
@@ -29,7 +31,10 @@ class QdqInserter {
     position_ = observe;
     input_ = observe->input("input");
     options_ = &placed.options;
-    Value* result = placed.options.is_dynamic ? dynamic(placed) : fixed(qparams(placed));
+    const bool rounded = placed.options.dtype == DType::kFloat16;
+    Value* result = rounded                     ? to_float16_and_back()
+                    : placed.options.is_dynamic ? dynamic(placed)
+                                                : fixed(qparams(placed));
     graph_.replace_all_uses(observe->output(), result);
     graph_.erase(observe);
   }
@@ -79,6 +84,17 @@ class QdqInserter {
         graph_.add_output(chooser, graph_.unique_name(name + "_zero_point"), contiguous_meta(at::kLong, {int64_t{1}}));
     return pair(ops::kQuantizePerTensorDynamic, ops::kDequantizePerTensorDynamic,
                 {{"scale", scale}, {"zero_point", zero_point}});
+  }
+
+  // float16 has no scale: the value is rounded, and computed with as before.
+  Value* to_float16_and_back() {
+    TensorMeta half = input_->tensor();
+    half.dtype = at::kHalf;
+    half.requires_grad = false;
+    TensorMeta back = half;
+    back.dtype = input_->tensor().dtype;
+    Value* rounded = insert(kConvertElementType, input_, {{"dtype", at::kHalf}}, half);
+    return insert(kConvertElementType, rounded, {{"dtype", back.dtype}}, back);
   }
 
   // quantize and dequantize with the same parameters.

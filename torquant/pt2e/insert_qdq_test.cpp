@@ -1,5 +1,6 @@
 #include "torquant/pt2e/insert_qdq.h"
 
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
@@ -52,6 +53,14 @@ TEST(InsertQdq, PerChannelQParamsAreBuffers) {
   EXPECT_EQ(program.find_state("x_scale")->numel(), 8);
   EXPECT_EQ(program.find_state("x_zero_point")->numel(), 8);
   EXPECT_EQ(outputs_of(program, net.examples()).size(), 1u);
+}
+
+TEST(InsertQdq, Float16RoundsAndComputesAsBefore) {
+  TestProgram net;
+  const Program program = converted(net, {{.dtype = DType::kFloat16}, {PlaceholderSpec{}}});
+  EXPECT_EQ(count_nodes(program, "quantized_decomposed.convert_element_type.no_fuse"), 2u);
+  const at::Tensor x = net.examples()[0];
+  EXPECT_TRUE(at::equal(outputs_of(program, {x})[0], x.to(at::kHalf).to(at::kFloat).exp()));
 }
 
 TEST(InsertQdq, HalfPrecisionComesBackInItsOwnType) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/error_text.h"
 #include "tests/support/test_program.h"
 
 namespace torquant {
@@ -47,6 +48,22 @@ TEST(Annotations, MarkedNodesAndWeightsCountAsTaken) {
   EXPECT_TRUE(annotations.is_annotated(x));
   EXPECT_EQ(annotations.find(node), nullptr);
   EXPECT_EQ(annotations.size(), 0u) << "a marked node has no specs";
+}
+
+TEST(Annotations, ANodeHasOneAuthor) {
+  TestProgram net;
+  Value* x = net.input("x", {4});
+  const Node* node = net.relu(x)->producer();
+  Annotations annotations;
+  {
+    const Annotations::Author first(annotations, "First");
+    annotations.annotate(node).set_input(x, int8());
+    annotations.annotate(node).output_qspec = int8();
+  }
+  const Annotations::Author second(annotations, "Second");
+  EXPECT_EQ(error_text([&] { annotations.annotate(node); }),
+            "%relu (aten.relu.default): Second annotates it, but First has done so already\n"
+            "  to go on: let a rule or filter function of one of them leave it out");
 }
 
 }  // namespace

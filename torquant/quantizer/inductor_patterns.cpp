@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ranges>
+#include <unordered_map>
 
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/capability.h"
@@ -20,6 +22,43 @@ const Value* other_operand(const Node& add, const Value* value) {
   const Value* self = add.input("self");
   const Value* other = add.input("other");
   return self == value ? other : self;
+}
+
+// The program's nodes of one operator, in the order in which torchao's matcher lists them on a strict export. It
+// decides which of two layers takes the add that both feed. The matcher lists layers by how they were written
+// (nn.Conv2d, F.conv2d); of one kind by their parameters, which stand in front of all nodes in order of first use and
+// belong to the last node that reads them; layers that are left without one come last.
+std::vector<const Node*> in_matching_order(const Program& program, const OpId& op) {
+  std::unordered_map<const Node*, size_t> position;
+  for (const Node& node : program.graph()) position.emplace(&node, position.size());
+  position.emplace(&program.graph().output_node(), position.size());
+  const auto position_of = [&](const Node* node) { return position.at(node); };
+  struct Entry {
+    const Node* node;
+    std::string written_as;
+    size_t place;
+  };
+  std::vector<Entry> entries;
+  std::unordered_map<std::string, size_t> place_of_kind;
+  for (const Node& node : program.graph()) {
+    if (node.op() != op) continue;
+    const WrittenAs written = written_as(node);
+    Entry entry{&node, written.module.empty() ? written.function : written.module,
+                position.size() + position.at(&node)};
+    for (const char* name : {"weight", "bias"}) {
+      const Value* parameter = node.input(name);
+      if (parameter == nullptr || parameter->producer() != nullptr) continue;
+      const auto [first, last] = std::ranges::minmax(parameter->users() | std::views::transform(position_of));
+      if (last == position.at(&node)) entry.place = std::min(entry.place, first);
+    }
+    const auto [kind, fresh] = place_of_kind.try_emplace(entry.written_as, entry.place);
+    if (!fresh) kind->second = std::min(kind->second, entry.place);
+    entries.push_back(std::move(entry));
+  }
+  std::ranges::sort(entries, {}, [&](const Entry& e) { return std::pair(place_of_kind.at(e.written_as), e.place); });
+  std::vector<const Node*> nodes;
+  for (const Entry& entry : entries) nodes.push_back(entry.node);
+  return nodes;
 }
 
 // Why an operator without a weight, a product, cannot be quantized; empty where it can.
@@ -76,9 +115,7 @@ std::string Pattern::name() const {
 void Annotator::apply(const Rule& rule) {
   for (const Pattern& pattern : backend_.patterns) {
     if (!takes(rule, pattern.op, pattern.reach)) continue;
-    for (const Node& node : program_.graph()) {
-      if (node.op() == pattern.op) match(pattern, node, rule);
-    }
+    for (const Node* node : in_matching_order(program_, pattern.op)) match(pattern, *node, rule);
   }
   propagate(rule);
 }
@@ -120,6 +157,7 @@ bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nod
   }
   const Node& heart = *nodes[0];
   if (!pattern.has_weight()) {
+    if (!rule.config->input_activation) return false;
     if (std::string reason = refusal(heart); !reason.empty()) {
       annotations_.refuse(&heart, std::move(reason));
       return false;

@@ -115,6 +115,7 @@ std::vector<Capability> InductorQuantizer::capabilities() const {
     const std::optional<ObserverOptions> activation =
         config.input_activation ? std::optional(config.input_activation->options) : std::nullopt;
     for (const inductor::Pattern& pattern : backend.patterns) {
+      if (!activation && !pattern.has_weight()) continue;
       rows.push_back(
           {.quantizer = backend.name,
            .pattern = pattern.name(),
@@ -123,6 +124,7 @@ std::vector<Capability> InductorQuantizer::capabilities() const {
            .weight = pattern.has_weight() && config.weight ? std::optional(config.weight->options) : std::nullopt,
            .on_request = pattern.reach != Reach::kGlobal});
     }
+    if (!activation) continue;
     for (const OpId& op : backend.propagated) {
       rows.push_back({.quantizer = backend.name,
                       .pattern = short_name(op),

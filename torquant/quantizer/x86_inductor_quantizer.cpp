@@ -57,7 +57,8 @@ const inductor::Backend& backend() {
                   {"AdaptiveAvgPool2d", ops::kAdaptiveAvgPool2d}},
       .configs = {get_default_x86_inductor_quantization_config(),
                   get_default_x86_inductor_quantization_config({.is_dynamic = true}),
-                  get_default_x86_inductor_quantization_config({.reduce_range = true})}};
+                  get_default_x86_inductor_quantization_config({.reduce_range = true}),
+                  get_x86_inductor_linear_dynamic_fp16_config()}};
   return kBackend;
 }
 
@@ -69,6 +70,10 @@ QuantizationConfig get_default_x86_inductor_quantization_config(const X86Inducto
                                 .weight = QScheme::kPerChannelSymmetric,
                                 .is_qat = args.is_qat,
                                 .is_dynamic = args.is_dynamic});
+}
+
+QuantizationConfig get_x86_inductor_linear_dynamic_fp16_config() {
+  return {.weight = QuantizationSpec{.options = {.dtype = DType::kFloat16}, .observer = {.type = PlaceholderSpec{}}}};
 }
 
 X86InductorQuantizer::X86InductorQuantizer() : InductorQuantizer(backend()) {}

@@ -15,6 +15,9 @@ struct X86InductorConfigArgs {
 // no scale below 2^-12.
 QuantizationConfig get_default_x86_inductor_quantization_config(const X86InductorConfigArgs& args = {});
 
+// Weights rounded to float16, activations as they are.
+QuantizationConfig get_x86_inductor_linear_dynamic_fp16_config();
+
 // Annotates what Inductor computes on integers on x86 CPUs (torchao pt2e/quantizer/x86_inductor_quantizer.py, 0.18):
 //
 //   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6, hardswish, silu}, conv1d + relu

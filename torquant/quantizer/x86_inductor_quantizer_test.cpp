@@ -41,6 +41,12 @@ TEST(X86Config, Training) {
   EXPECT_EQ(dynamic.input_activation->observer.type, ObserverType(MovingAverageMinMaxSpec{.averaging_constant = 1}));
 }
 
+TEST(X86Config, Float16) {
+  const QuantizationConfig config = get_x86_inductor_linear_dynamic_fp16_config();
+  EXPECT_FALSE(config.input_activation.has_value());
+  EXPECT_EQ(config.weight->options.dtype, DType::kFloat16);
+}
+
 // Nets under the static configuration. What follows a pattern and could run on integers shows where it ended.
 class X86 : public testing::Test {
  protected:
@@ -137,6 +143,33 @@ TEST_F(X86, OfTwoConvolutionsTheFirstIsComputedWithTheAdd) {
   EXPECT_EQ(inputs(sum), b->name());
   EXPECT_EQ(inputs(a), "x, p_a_weight");
   EXPECT_EQ(inputs(b), "x, p_b_weight");
+}
+
+TEST_F(X86, OfTwoCallsOfOneConvolutionTheLastIsComputedWithTheAdd) {
+  Value* weight = net.parameter("c.weight", {4, 4, 1, 1});
+  const auto call = [&] {
+    return net.op("aten.conv2d.default", {{"input", x}, {"weight", weight}}, "c", "torch.nn.modules.conv.Conv2d");
+  };
+  Value* a = call();
+  Value* b = call();
+  Value* sum = add(a, b);
+  annotate({sum});
+  EXPECT_EQ(inputs(sum), a->name()) << "the parameter belongs to its last reader";
+}
+
+TEST_F(X86, ConvolutionsWrittenAlikeComeTogether) {
+  // F.conv2d comes first in the graph, so it goes before the nn.Conv2d even where it is called after it.
+  const auto function = [&](Value* input, const std::string& name) {
+    Value* y = net.op("aten.conv2d.default", {{"input", input}, {"weight", net.parameter(name, {4, 4, 1, 1})}});
+    y->producer()->set_metadata("torch_fn", "conv2d_1;builtin_function_or_method.conv2d");
+    return y;
+  };
+  Value* first = function(x, "w");
+  Value* a = conv(first, "a");
+  Value* b = function(first, "v");
+  Value* sum = add(a, b);
+  annotate({sum});
+  EXPECT_EQ(inputs(sum), a->name());
 }
 
 TEST_F(X86, AConvolutionThatOthersReadIsNotComputedWithTheAdd) {

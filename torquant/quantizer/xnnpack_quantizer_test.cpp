@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/error_text.h"
 #include "tests/support/test_program.h"
 
@@ -115,6 +117,21 @@ TEST_F(Xnnpack, MakesScalarsTensorsBeforeAnnotating) {
   Program program = net.returns({sum});
   quantizer.transform_for_annotation(program);
   EXPECT_NE(program.find_state("_tensor_constant_0"), nullptr);
+}
+
+TEST(XnnpackCapabilities, AreThePatternsInEachMode) {
+  const std::vector<Capability> rows = XNNPACKQuantizer().capabilities();
+  const auto count = [&](const std::string& pattern, const std::string& mode) {
+    return std::ranges::count_if(rows,
+                                 [&](const Capability& row) { return row.pattern == pattern && mode_of(row) == mode; });
+  };
+  EXPECT_EQ(count("linear", "static"), 2) << "weights per channel, and per tensor";
+  EXPECT_EQ(count("linear", "dynamic"), 2);
+  EXPECT_EQ(count("linear + relu", "dynamic"), 0);
+  EXPECT_EQ(count("add", "static"), 1) << "no weight";
+  const auto view = std::ranges::find(rows, "view", &Capability::pattern);
+  ASSERT_NE(view, rows.end());
+  EXPECT_TRUE(view->follows);
 }
 
 }  // namespace
