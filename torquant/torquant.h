@@ -8,6 +8,7 @@
 #include "torquant/graph/text.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/safetensors.h"
+#include "torquant/lower/onednn.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/pt2e/prepare.h"
 #include "torquant/pt2e/prepared_io.h"

@@ -3,7 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ne.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace torquant {
 
@@ -11,7 +11,7 @@ c10::Storage borrowed_storage(std::string_view bytes, std::shared_ptr<void> owne
   constexpr uintptr_t kAlignment = 64;
   if (reinterpret_cast<uintptr_t>(bytes.data()) % kAlignment != 0) {
     const at::Tensor copy = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);
-    std::memcpy(copy.mutable_data_ptr(), bytes.data(), bytes.size());
+    std::copy_n(bytes.data(), bytes.size(), static_cast<char*>(copy.mutable_data_ptr()));
     return copy.storage();
   }
   auto* keep_alive = new std::shared_ptr<void>(std::move(owner));
