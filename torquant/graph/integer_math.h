@@ -6,6 +6,9 @@
 // Python's integer arithmetic on 64 bits: nothing where the result does not fit, or a divisor is 0.
 namespace torquant {
 
+// Holds every sum and product of two 64-bit integers. Not standard C++, though clang and gcc have it.
+__extension__ using Int128 = __int128;
+
 inline std::optional<int64_t> checked_add(int64_t a, int64_t b) {
   int64_t result = 0;
   return __builtin_add_overflow(a, b, &result) ? std::nullopt : std::optional(result);

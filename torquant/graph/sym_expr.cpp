@@ -162,11 +162,11 @@ std::optional<std::pair<std::string, int64_t>> SymExpr::solve(int64_t result,
   const auto f2 = at(2);
   const auto f7 = at(7);
   if (!f1 || !f2 || !f7) return std::nullopt;
-  const __int128 slope = __int128{*f2} - *f1;
-  const __int128 offset = *f1 - slope;
-  const __int128 rise = result - offset;
+  const Int128 slope = Int128{*f2} - *f1;
+  const Int128 offset = *f1 - slope;
+  const Int128 rise = result - offset;
   if (slope == 0 || *f7 != 7 * slope + offset || rise % slope != 0) return std::nullopt;
-  const __int128 value = rise / slope;
+  const Int128 value = rise / slope;
   if (value != static_cast<int64_t>(value)) return std::nullopt;
   return std::pair(unknown, static_cast<int64_t>(value));
 }
