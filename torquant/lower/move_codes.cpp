@@ -75,10 +75,12 @@ PassResult move_codes(Program& program) {
     Node* user = sole_user(node->output());
     const std::optional<OnGrid> quantize = read_quantize(user);
     if (!quantize) continue;
+    const at::ScalarType dtype = quantize->grid.dtype;
+    if (node->op() == kMaxPool2d && dtype != at::kByte && dtype != at::kChar) continue;  // it has no other kernels
     const std::unordered_map<Value*, Value*> codes = codes_behind(*node, quantize->grid);
     if (codes.empty()) continue;
     for (const auto& [numbers, code] : codes) node->replace_input(numbers, code);
-    node->output()->tensor().dtype = quantize->grid.dtype;
+    node->output()->tensor().dtype = dtype;
     if (node->op() == kMaxPool2d) set_max_pool_on_codes(*node);
     graph.replace_all_uses(user->output(), node->output());
     graph.erase(user);

@@ -37,6 +37,14 @@ TEST_F(MoveCodes, MaxPool) {
   expect_same({through(net, z, kImage)}, 1);
 }
 
+TEST_F(MoveCodes, MaxPoolOf16BitsHasNoKernel) {
+  const Grid wide = {.scale = 1e-3, .zero_point = 0, .min = -32768, .max = 32767, .dtype = at::kShort};
+  Value* x = through(net, net.input("x", {2, 3, 9, 11}), wide);
+  Value* y = net.op("aten.max_pool2d.default", {{"self", x}, {"kernel_size", std::vector<int64_t>{2, 2}}});
+  Program program = net.returns({through(net, y, wide)});
+  EXPECT_FALSE(move_codes(program).changed);
+}
+
 TEST_F(MoveCodes, CatAndShapes) {
   Value* a = through(net, net.input("a", {2, 3, 4}), kImage);
   Value* b = through(net, net.input("b", {2, 1, 4}), kImage);
