@@ -1,6 +1,5 @@
 #include "torquant/lower/grid.h"
 
-#include "torquant/graph/graph.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
@@ -39,12 +38,6 @@ std::optional<OnGrid> read_dequantize(const Node* node) {
 
 std::optional<OnGrid> dequantized(const Value* value) {
   return value == nullptr ? std::nullopt : read_dequantize(value->producer());
-}
-
-Node* sole_user(const Value* value) {
-  if (value == nullptr || value->users().size() != 1) return nullptr;
-  Node* user = value->users()[0];
-  return user == &user->graph().output_node() ? nullptr : user;
 }
 
 }  // namespace torquant

@@ -33,7 +33,4 @@ std::optional<OnGrid> read_dequantize(const Node* node);
 // The dequantize node behind a value, read.
 std::optional<OnGrid> dequantized(const Value* value);
 
-// The only node that reads `value`, unless that is the graph's output; else null.
-Node* sole_user(const Value* value);
-
 }  // namespace torquant

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/lower/grid.h"
@@ -72,7 +73,7 @@ PassResult move_codes(Program& program) {
     if (moves_values(node.op()) && node.output() != nullptr) candidates.push_back(&node);
   }
   for (Node* node : candidates) {
-    Node* user = sole_user(node->output());
+    Node* user = sole_reader(node->output());
     const std::optional<OnGrid> quantize = read_quantize(user);
     if (!quantize) continue;
     const at::ScalarType dtype = quantize->grid.dtype;

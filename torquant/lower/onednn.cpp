@@ -14,6 +14,7 @@
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/unsigned_activations.h"
+#include "torquant/pass/constant_values.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
@@ -194,6 +195,7 @@ LoweredProgram lower_to_onednn(Program converted) {
   for (const Target* target : {&kConv, &kConvSum, &kLinear}) operator_of(target->op);
   make_activations_unsigned(program);
   move_codes(program);
+  const std::unordered_set<const Value*> constants = constant_values(program);  // of the nodes that are there now
   Lowering lowering(program);
   std::vector<Node*> layers;  // a layer erases itself and what it fuses, never another layer
   for (Node& node : program.graph()) {
@@ -202,7 +204,7 @@ LoweredProgram lower_to_onednn(Program converted) {
   for (Node* node : layers) {
     LoweredLayer& layer =
         lowered.report.layers.emplace_back(LoweredLayer{.node = node->describe(), .macs = multiply_accumulates(*node)});
-    const std::optional<Layer> quantized = onednn::read_layer(program, node, layer.reason);
+    const std::optional<Layer> quantized = onednn::read_layer(program, constants, node, layer.reason);
     if (!quantized) continue;
     const Epilogue epilogue = onednn::read_epilogue(*quantized);
     layer.lowered = true;

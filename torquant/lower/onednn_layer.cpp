@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/constant_values.h"
@@ -98,7 +99,8 @@ std::string Epilogue::describe() const {
   return text;
 }
 
-std::optional<Layer> read_layer(const Program& program, Node* node, std::string& reason) {
+std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
+                                std::string& reason) {
   const bool linear = is_linear(*node);
   if (!linear && node->op() != ops::kConv2d) {
     reason = "LibTorch has no oneDNN operator on integers for it";
@@ -116,7 +118,7 @@ std::optional<Layer> read_layer(const Program& program, Node* node, std::string&
     return std::nullopt;
   }
   if (const Value* bias = node->input("bias")) {
-    if (!constant_values(program).contains(bias)) {
+    if (!constants.contains(bias)) {
       reason = "its bias is computed";
       return std::nullopt;
     }
@@ -130,7 +132,7 @@ Epilogue read_epilogue(const Layer& layer) {
   Epilogue whole;    // up to the last node that can be fused for good
   Epilogue partial;  // with nodes that are fused only if a quantize node follows
   const Value* value = layer.node->output();
-  while (Node* user = sole_user(value)) {
+  while (Node* user = sole_reader(value)) {
     if (const std::optional<OnGrid> quantize = read_quantize(user)) {
       Epilogue requantized = partial;
       if (quantize->grid.dtype == at::kByte && narrow(quantize->grid, requantized)) {

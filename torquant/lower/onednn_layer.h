@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "torquant/graph/program.h"
@@ -33,8 +34,9 @@ struct Epilogue {
   std::string describe() const;
 };
 
-// The layer that `node` computes, or in `reason` why it has to stay in float.
-std::optional<Layer> read_layer(const Program& program, Node* node, std::string& reason);
+// The layer that `node` computes, or in `reason` why it has to stay in float. `constants`: those of constant_values().
+std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
+                                std::string& reason);
 
 Epilogue read_epilogue(const Layer& layer);
 

@@ -8,6 +8,7 @@
 #include <ranges>
 #include <unordered_map>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/capability.h"
 #include "torquant/quantizer/match.h"
@@ -128,7 +129,7 @@ void Annotator::match(const Pattern& pattern, const Node& node, const Rule& rule
   std::vector<const Node*> nodes = {&node};
   const Value* addend = nullptr;
   if (pattern.add) {
-    const Node* add = sole_reader(node);
+    const Node* add = sole_reader(node.output());
     if (add == nullptr || (add->op() != ops::kAdd && add->op() != ops::kAddInPlace)) return;
     addend = other_operand(*add, node.output());
     if (addend == nullptr) return;
