@@ -20,6 +20,8 @@ struct Layer {
   at::Tensor weight;  // int8 [out, in / groups, ...], or [out, in]
   at::Tensor scales;  // float32 [out] or [1]
   at::Tensor bias;    // float32 [out]; undefined where there is none
+  // Of a convolution: rows and columns of zeros at both ends of the image, with those of a pad in front of it.
+  std::vector<int64_t> padding;
 };
 
 // What is computed on the sums before they leave the registers, in this order: + other, activation, requantization.
