@@ -12,6 +12,7 @@
 namespace torquant {
 namespace {
 
+const OpId kDropout{"aten.dropout.default"};
 const OpId kPad{"aten.pad.default"};
 const OpId kMaxPool2d{"aten.max_pool2d.default"};
 // at::max_pool2d compares sizes with the largest value of the dtype, and refuses uint8 images of more than 255 pixels.
@@ -23,6 +24,8 @@ bool pads_with_a_constant(const Node& node) {
   const auto* text = std::get_if<std::string>(&mode);
   return text != nullptr && *text == "constant";
 }
+
+bool is_inactive_dropout(const Node& node) { return node.op() == kDropout && !bool_arg(node, "train"); }
 
 // quantized::max_pool2d has no defaults: all arguments are written out.
 void set_max_pool_on_codes(Node& node) {
@@ -68,7 +71,8 @@ bool moves_values(const Node& node) {
       OpId{"aten.unsqueeze.default"},
       OpId{"aten.view.default"},
   };
-  return node.output() != nullptr && (kOps.contains(node.op()) || pads_with_a_constant(node));
+  return node.output() != nullptr &&
+         (kOps.contains(node.op()) || pads_with_a_constant(node) || is_inactive_dropout(node));
 }
 
 bool move_on_codes(Node& node, const Grid& grid) {

@@ -11,6 +11,7 @@
 #include "torquant/graph/layers.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/unsigned_activations.h"
@@ -212,6 +213,7 @@ LoweredProgram lower_to_onednn(Program converted) {
     layer.becomes = epilogue.describe();
     lowering.lower(*quantized, epilogue);
   }
+  compute_on_codes(program);
   move_codes(program);
   overwrite_residuals(program.graph());
   remove_dead_nodes(program);
