@@ -46,7 +46,7 @@ TEST(Recipe, RefusesWhatIsNoRecipe) {
   EXPECT_EQ(
       error_text([] { load_recipe("int7-magic"); }),
       "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
-      "  allowed here: xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
+      "  allowed here: int8-static, xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
       "or a JSON file");
   EXPECT_TRUE(parse_error("{").starts_with("r.json: is no JSON: "));
   EXPECT_EQ(parse_error("[1]"), "r.json: [1] is no object");
@@ -55,7 +55,7 @@ TEST(Recipe, RefusesWhatIsNoRecipe) {
   EXPECT_EQ(
       parse_error(R"({"scheme": "int7"})"),
       "r.json: scheme: unknown scheme \"int7\"\n"
-      "  allowed here: xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
+      "  allowed here: int8-static, xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
       "float");
   EXPECT_EQ(parse_error("{}"),
             "r.json: leaves everything in float\n"
