@@ -25,6 +25,10 @@ std::string check_crop(const std::string& text) {
   return parse_crop(text) ? "" : fmt::format("{} is no size such as 224 or 192x320 (height x width)", text);
 }
 
+std::string check_seed(const std::string& text) {
+  return parse_number<uint64_t>(text) ? "" : fmt::format("{} is no seed, which is a whole number from 0", text);
+}
+
 }  // namespace
 
 bool DataFlags::is_synthetic() const { return path == kSynthetic; }
@@ -32,8 +36,10 @@ bool DataFlags::is_synthetic() const { return path == kSynthetic; }
 void add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data, const std::string& samples) {
   command.add_option("--data", flags.path, data)->required();
   command.add_option("--samples", flags.samples, samples)->check(CLI::PositiveNumber);
-  command.add_option("--shuffle", flags.shuffle,
-                     "Seed of the order of samples. If absent: images by seed 0, other data in their order");
+  command
+      .add_option("--shuffle", flags.shuffle,
+                  "Seed of the order of samples. If absent: images by seed 0, other data in their order")
+      ->check(check_seed);
   std::vector<std::string> names;
   std::string presets = "How the program wants its images; the flags below win over it.";
   for (const ImagePreset& preset : image_presets()) {
@@ -87,10 +93,11 @@ std::unique_ptr<Dataset> open_data(const DataFlags& flags, const Program& progra
   return open_dataset(flags.path, split, {.images = image_options(flags, program), .shuffle = flags.shuffle});
 }
 
-void note_subset(const char* doing, int64_t samples, const Dataset& data) {
+void note_subset(const char* doing, int64_t samples, const Dataset& data, bool json) {
   if (samples == data.size()) return;
-  fmt::print(stderr, "{} {} of the {} samples of {} (--samples)\n", doing, with_commas(samples),
-             with_commas(data.size()), data.name());
+  print_note(fmt::format("{} {} of the {} samples of {} (--samples)", doing, with_commas(samples),
+                         with_commas(data.size()), data.name()),
+             json);
 }
 
 }  // namespace torquant::cli

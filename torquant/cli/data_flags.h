@@ -31,8 +31,8 @@ void add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data
 // The data that the flags name, as `program` takes them.
 std::unique_ptr<Dataset> open_data(const DataFlags& flags, const Program& program, Split split);
 
-// Says on stderr that not all samples are used: "calibrating with 512 of the 50,000 samples of photos (--samples)".
-void note_subset(const char* doing, int64_t samples, const Dataset& data);
+// "calibrating with 512 of the 50,000 samples of photos (--samples)"; nothing where all are used.
+void note_subset(const char* doing, int64_t samples, const Dataset& data, bool json);
 
 // What the flags say of images, completed by the program's input; nothing where they say nothing of images.
 std::optional<ImageOptions> image_options(const DataFlags& flags, const Program& program);

@@ -31,6 +31,16 @@ struct Options {
   bool json = false;
 };
 
+// A class without a folder shifts the labels of all behind it.
+void note_missing_classes(const Dataset& data, int64_t classes, bool json) {
+  const auto folders = static_cast<int64_t>(data.class_names().size());
+  if (folders == 0 || folders == classes) return;
+  print_note(fmt::format("{} class folders for a program of {} classes: the label of a folder is its place in the "
+                         "order of their names, so that one that is missing shifts those behind it",
+                         with_commas(folders), with_commas(classes)),
+             json);
+}
+
 ClassificationMetrics evaluate(const Options& options) {
   const Program program = load_pt2(options.program);
   const std::unique_ptr<Dataset> data = open_data(options.data, program, Split::kTest);
@@ -43,7 +53,7 @@ ClassificationMetrics evaluate(const Options& options) {
   }
   const BatchPlan plan = plan_batches(program, *data, options.batch_size, kPreferredBatch);
   const int64_t total = std::min(options.data.samples.value_or(data->size()), data->size());
-  note_subset("judging by", total, *data);
+  note_subset("judging by", total, *data, options.json);
   Progress progress("eval", total, progress_style(options.json));
   Interpreter interpreter(program);
   ClassificationMetrics metrics;
@@ -64,15 +74,7 @@ ClassificationMetrics evaluate(const Options& options) {
     }
     progress.update(first + count);
   }
-  const std::vector<std::string> classes = data->class_names();
-  if (!classes.empty() && static_cast<int64_t>(classes.size()) != metrics.classes()) {
-    fmt::print(
-        stderr,
-        "note: {} has {} class folders, the program {} classes. The label of a folder is its place in the order of "
-        "their names ({}, …): where one is missing, those behind it have wrong labels\n",
-        options.data.path, with_commas(static_cast<int64_t>(classes.size())), with_commas(metrics.classes()),
-        classes[0]);
-  }
+  note_missing_classes(*data, metrics.classes(), options.json);
   return metrics;
 }
 

@@ -77,7 +77,7 @@ int64_t calibrate(PreparedProgram& prepared, const Dataset& data, const Options&
                  .what = fmt::format("holds {} samples, the program was exported for batches of {}", data.size(),
                                      plan.fixed_rows)});
   }
-  note_subset("calibrating with", total, data);
+  note_subset("calibrating with", total, data, options.json);
   Progress progress("calibrate", total, progress_style(options.json));
   for (int64_t first = 0; first < total; first += plan.samples_per_call) {
     const int64_t count = std::min(plan.samples_per_call, total - first);
