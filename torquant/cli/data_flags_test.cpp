@@ -3,15 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
+#include "tests/support/input_program.h"
 
 namespace torquant::cli {
 namespace {
 
 Program rgb_program() {
-  Program program;
-  program.graph().add_input("x", contiguous_meta(at::kFloat, {int64_t{1}, int64_t{3}, int64_t{224}, int64_t{224}}));
-  program.input_specs().push_back({});
-  return program;
+  return input_program({contiguous_meta(at::kFloat, {int64_t{1}, int64_t{3}, int64_t{224}, int64_t{224}})});
 }
 
 TEST(DataFlags, SayNothingOfImages) {

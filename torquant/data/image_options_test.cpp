@@ -3,21 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
+#include "tests/support/input_program.h"
 
 namespace torquant {
 namespace {
 
-Program program_of(const std::vector<TensorMeta>& inputs) {
-  Program program;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    program.graph().add_input("x" + std::to_string(i), inputs[i]);
-    program.input_specs().push_back({});
-  }
-  return program;
-}
-
 Program image_program(std::vector<Dim> sizes, at::ScalarType dtype = at::kFloat) {
-  return program_of({contiguous_meta(dtype, std::move(sizes))});
+  return input_program({contiguous_meta(dtype, std::move(sizes))});
 }
 
 Program rgb_program(int64_t height = 224, int64_t width = 224) {
@@ -74,7 +66,7 @@ TEST(ImageOptions, RefusesProgramsThatTakeNoImages) {
   EXPECT_EQ(refusal(image_program({int64_t{1}, int64_t{3}, int64_t{8}, int64_t{8}}, at::kByte)),
             "input x0: Byte[1, 3, 8, 8] takes no images" + rest);
   const TensorMeta image = contiguous_meta(at::kFloat, {int64_t{1}, int64_t{3}, int64_t{8}, int64_t{8}});
-  EXPECT_EQ(refusal(program_of({image, image})), "images are one input, the program takes 2" + rest);
+  EXPECT_EQ(refusal(input_program({image, image})), "images are one input, the program takes 2" + rest);
 }
 
 TEST(ImageOptions, RefusesValuesThatCannotBe) {

@@ -21,14 +21,6 @@ class SplitMix64 {
     return z ^ (z >> 31);
   }
 
-  // Uniform in [0, bound).
-  uint64_t below(uint64_t bound) {
-    const uint64_t tail = (0 - bound) % bound;  // 2^64 mod bound: that many values would make some results likelier
-    uint64_t value = next();
-    while (value < tail) value = next();
-    return value % bound;
-  }
-
  private:
   uint64_t state_;
 };
@@ -55,7 +47,7 @@ std::vector<int64_t> permutation(int64_t size, uint64_t seed) {
   std::vector<int64_t> order(static_cast<size_t>(size));
   std::iota(order.begin(), order.end(), 0);
   SplitMix64 random(seed);
-  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.next() % i]);
   return order;
 }
 

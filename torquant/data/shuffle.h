@@ -9,7 +9,7 @@
 namespace torquant {
 
 // The numbers 0 … size - 1 in an order that depends on `seed` alone, the same on every platform: Fisher-Yates from the
-// last place down, each place drawn from a splitmix64 stream by rejection, so that all orders are equally likely.
+// last place down, place i exchanged with place splitmix64() % (i + 1).
 std::vector<int64_t> permutation(int64_t size, uint64_t seed);
 
 // The samples of `data` in the order permutation(data.size(), seed); its name says so.

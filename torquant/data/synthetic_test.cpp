@@ -3,24 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
+#include "tests/support/input_program.h"
 
 namespace torquant {
 namespace {
 
-Program program_of(const std::vector<TensorMeta>& inputs) {
-  Program program;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    program.graph().add_input("x" + std::to_string(i), inputs[i]);
-    program.input_specs().push_back({});
-  }
-  return program;
-}
-
 TEST(Synthetic, InputsHaveTheTypesOfTheProgram) {
   const Dim batch = SymbolicDim{SymExpr::symbol("s0"), 2};
-  const Program program = program_of({contiguous_meta(at::kFloat, {batch, int64_t{5000}}),
-                                      contiguous_meta(at::kLong, {batch, int64_t{5000}}),
-                                      contiguous_meta(at::kBool, {int64_t{100}}), contiguous_meta(at::kHalf, {})});
+  const Program program = input_program({contiguous_meta(at::kFloat, {batch, int64_t{5000}}),
+                                         contiguous_meta(at::kLong, {batch, int64_t{5000}}),
+                                         contiguous_meta(at::kBool, {int64_t{100}}), contiguous_meta(at::kHalf, {})});
   const auto data = make_synthetic_dataset(program, 3);
   EXPECT_EQ(data->size(), 3);
   EXPECT_EQ(data->name(), "synthetic");
@@ -38,7 +30,7 @@ TEST(Synthetic, InputsHaveTheTypesOfTheProgram) {
 }
 
 TEST(Synthetic, SamplesDifferAndRepeat) {
-  const Program program = program_of({contiguous_meta(at::kFloat, {int64_t{4}})});
+  const Program program = input_program({contiguous_meta(at::kFloat, {int64_t{4}})});
   const auto once = make_synthetic_dataset(program, 2), again = make_synthetic_dataset(program, 5);
   EXPECT_TRUE(once->sample(1).inputs[0].equal(again->sample(1).inputs[0]));
   EXPECT_FALSE(once->sample(0).inputs[0].equal(once->sample(1).inputs[0]));
@@ -46,7 +38,7 @@ TEST(Synthetic, SamplesDifferAndRepeat) {
 
 TEST(Synthetic, RefusesWhatItCannotMake) {
   const auto refusal = [](const TensorMeta& meta) {
-    return error_text([&] { make_synthetic_dataset(program_of({meta}), 1); });
+    return error_text([&] { make_synthetic_dataset(input_program({meta}), 1); });
   };
   EXPECT_EQ(refusal(contiguous_meta(at::kComplexFloat, {})),
             "made-up data for input x0: dtype ComplexFloat\n"

@@ -61,7 +61,8 @@ save("420.jpg", Image.fromarray(smooth), quality=85, subsampling="4:2:0")
 save("444.jpg", Image.fromarray(smooth), quality=85, subsampling="4:4:4")
 save("progressive.jpg", Image.fromarray(smooth), quality=85, progressive=True)
 save("grey_scale.jpg", Image.fromarray(smooth[..., 0]), quality=85)
-save("cmyk.jpg", Image.fromarray(smooth).convert("CMYK"), quality=85)
+black = Image.fromarray((x * 10).astype(np.uint8))
+save("cmyk.jpg", Image.merge("CMYK", (*Image.fromarray(smooth).split(), black)), quality=85)
 for orientation in range(2, 9):
     exif = Image.Exif()
     exif[0x010F] = "a maker"
