@@ -10,6 +10,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/activation.h"
 #include "torquant/quantizer/arm_inductor_quantizer.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
@@ -26,6 +27,9 @@ std::unique_ptr<Quantizer> make(const QuantizationConfig& config, NodeFilter fil
 
 // What a scheme means.
 std::unique_ptr<Quantizer> make_quantizer(const std::string& scheme, NodeFilter filter = nullptr) {
+  if (scheme == "int8-static") {
+    return make<TorquantQuantizer>(get_default_torquant_quantization_config(), std::move(filter));
+  }
   if (scheme == "xnnpack-static") {
     return make<XNNPACKQuantizer>(get_symmetric_quantization_config({.is_per_channel = true}), std::move(filter));
   }

@@ -63,8 +63,8 @@ Selector selector_of(const std::string& where, const Json& json) {
 }  // namespace
 
 std::vector<std::string> scheme_names() {
-  return {"xnnpack-static", "xnnpack-static-per-tensor", "x86-static", "x86-static-reduce-range", "arm-static",
-          kFloatScheme};
+  return {"int8-static", "xnnpack-static", "xnnpack-static-per-tensor", "x86-static", "x86-static-reduce-range",
+          "arm-static",  kFloatScheme};
 }
 
 Recipe parse_recipe(const std::string& name, const std::string& text) {
