@@ -1,12 +1,9 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +17,7 @@
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
+#include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
 #include "torquant/data/open_dataset.h"
 #include "torquant/io/pt2.h"
@@ -39,13 +37,6 @@ struct Options {
   bool allow_partial = false;
   bool json = false;
 };
-
-// Before the work, not after it.
-void check_output(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
-  if (access(folder.c_str(), W_OK) == 0) return;
-  throw Error({.where = path, .what = fmt::format("cannot be written: {}: {}", folder.string(), strerror(errno))});
-}
 
 // Gives the number of samples that were seen.
 int64_t calibrate(PreparedProgram& prepared, const Options& options, const InterruptGuard& interrupt) {
@@ -81,7 +72,7 @@ int64_t calibrate(PreparedProgram& prepared, const Options& options, const Inter
 ExitCode quantize(const Options& options) {
   const at::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  check_output(options.output);
+  check_output_path(options.output);
   RecipeQuantizer quantizer(load_recipe(options.recipe));
   PreparedProgram prepared = prepare_pt2e(load_pt2(options.program), quantizer);
   const size_t missing = shortfall(prepared.report(), quantizer).size();
