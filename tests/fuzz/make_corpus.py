@@ -10,6 +10,7 @@ import pathlib
 import struct
 import zipfile
 
+import numpy as np
 import torch
 import torch.ao.quantization.fx._decomposed  # noqa: F401  the operators of Quantized
 from safetensors.torch import save
@@ -108,6 +109,12 @@ def write(name, data):
     path.write_bytes(data)
 
 
+def saved(save_with, *arrays, **named):
+    file = io.BytesIO()
+    save_with(file, *arrays, **named)
+    return file.getvalue()
+
+
 def main():
     torch.manual_seed(1)
     for name, net, inputs, shapes in nets():
@@ -121,6 +128,12 @@ def main():
                 for key, data in records.items():
                     zip_file.writestr(zipfile.ZipInfo(f"{name}/{key}"), data, zip_file.compression)
             write(f"pt2/{name}.pt2", packed.getvalue())
+
+    counting = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for name, array in {"float32": counting, "fortran": np.asfortranarray(counting), "bool": counting > 2, "scalar": np.array(2.5), "empty": counting[:0]}.items():
+        write(f"npy/{name}", saved(np.save, array))
+    write("npz/stored", saved(np.savez, x0=counting, x1=counting > 2, y=np.array([1, 0])))
+    write("npz/packed", saved(np.savez_compressed, x0=counting, y=np.array([1, 0])))
 
     write("safetensors/samples", save({"0.x0": torch.ones(1, 2), "0.y": torch.tensor([3]), "1.x0": torch.zeros(1, 2), "1.y": torch.tensor([0])}))
     write("safetensors/dtypes", save({"a.x0": torch.ones(2, dtype=torch.bfloat16), "a.x1": torch.ones(0, 3)}, {"made": "here"}))

@@ -109,6 +109,12 @@ Header parse_header(const std::string& where, std::string_view text) {
     }
     if (!cursor.take(",")) break;
   }
+  constexpr size_t kMaxRank = 64;  // NumPy's, and that of LibTorch's operators
+  if (header.shape.size() > kMaxRank) {
+    throw Error({.where = where,
+                 .what = fmt::format("an array of {} axes", header.shape.size()),
+                 .allowed = fmt::format("{}", kMaxRank)});
+  }
   if (std::ranges::count(header.shape, 0) > 0) header.bytes = 0;
   if (!cursor.take(")")) throw malformed;
   cursor.take(",");

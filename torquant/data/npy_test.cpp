@@ -72,6 +72,15 @@ TEST(Npy, RefusesEveryTruncation) {
   EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header of 118 bytes");
 }
 
+TEST(Npy, RefusesMoreAxesThanNumPyHas) {
+  const TempFolder folder;
+  std::string axes;
+  for (int axis = 0; axis < 65; ++axis) axes += "1,";
+  const std::string path =
+      folder.write("axes.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (" + axes + "), }"));
+  EXPECT_EQ(error_text([&] { read_npy(path); }), path + ": an array of 65 axes\n  allowed here: 64");
+}
+
 TEST(Npy, RefusesMalformedHeaders) {
   const TempFolder folder;
   for (const char* header : {"", "{}", "{'descr': '<f4'}", "{'descr': '<f4, 'fortran_order': False, 'shape': (3, 4), }",

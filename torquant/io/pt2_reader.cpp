@@ -72,6 +72,12 @@ std::string choose_model(const ZipArchive& zip, const std::string& wanted) {
 template <typename Result>
 Result parse_json(const ZipArchive& zip, const std::string& record) {
   if (!zip.contains(record)) refuse(zip.path(), fmt::format("has no record {}", record));
+  // A thousandth of it may be in the file. The largest models' texts have some ten megabytes.
+  constexpr uint64_t kMaxText = uint64_t{1} << 29;
+  if (zip.size(record) > kMaxText) {
+    refuse(zip.path(), fmt::format("{} has {} bytes", record, zip.size(record)),
+           fmt::format("{} for a text", kMaxText));
+  }
   const std::string_view text = zip.bytes(record);
   // Values nested without end would exhaust the stack; no program comes near this depth.
   constexpr int kMaxDepth = 500;

@@ -32,6 +32,13 @@ constexpr uint64_t kStored = 0;
 constexpr uint64_t kDeflated = 8;
 constexpr uint64_t kEncryptedFlag = 1;
 
+// We never unpack members to files, but those we carry along end in archives of ours, which others may unpack.
+bool leads_elsewhere(std::string_view name) {
+  const bool has_up =
+      name == ".." || name.starts_with("../") || name.ends_with("/..") || name.find("/../") != name.npos;
+  return has_up || name.starts_with('/') || name.find('\\') != name.npos || name.find('\0') != name.npos;
+}
+
 struct Member {
   uint64_t offset = 0;  // of the data, from the start of the file
   uint64_t packed = 0;  // bytes in the file
@@ -98,6 +105,20 @@ struct ZipArchive::State {
     }
     if (count == 0) fail("an empty zip archive");
     for (uint64_t i = 0; i < count; ++i) at = read_entry(at);
+    check_overlap();
+  }
+
+  // Members that share bytes unpack to more than the file could hold, and writing to one tensor would change another.
+  void check_overlap() const {
+    std::vector<std::string_view> by_offset(names.begin(), names.end());
+    const auto offset = [&](std::string_view name) { return members.at(std::string(name)).offset; };
+    std::ranges::sort(by_offset, {}, [&](std::string_view name) { return std::pair(offset(name), name); });
+    for (size_t i = 1; i < by_offset.size(); ++i) {
+      const Member& before = members.at(std::string(by_offset[i - 1]));
+      if (offset(by_offset[i]) - before.offset < before.packed) {
+        fail(fmt::format("corrupted: members {} and {} share bytes", by_offset[i - 1], by_offset[i]));
+      }
+    }
   }
 
   // Reads one directory entry and gives the place of the next.
@@ -116,6 +137,9 @@ struct ZipArchive::State {
     if (next > file.size()) fail("truncated: a zip directory entry reaches past the end of the file");
     const std::string name(file.substr(name_at, name_size));
     read_zip64_extra(name_at + name_size, extra_size, {&member.size, &member.packed, &local});
+    if (leads_elsewhere(name)) {
+      fail(fmt::format("member \"{}\" has a name that leads out of the archive", name), "relative paths without ..");
+    }
     if ((number(at + 8, 2) & kEncryptedFlag) != 0) fail(fmt::format("member {} is encrypted", name));
     if (member.method != kStored && member.method != kDeflated) {
       fail(fmt::format("member {} is packed by method {}", name, member.method), "0 (stored) and 8 (deflate)");

@@ -118,6 +118,27 @@ TEST_F(ZipArchiveTest, NamesTheMemberThatIsDamaged) {
   EXPECT_EQ(error_of(zip_of({longer})), "corrupted: member r/a cannot be unpacked");
 }
 
+TEST_F(ZipArchiveTest, RefusesNamesThatLeadOutOfTheArchive) {
+  for (const std::string name : {"..", "../a", "r/../../a", "r/..", "/etc/passwd", "r\\a"}) {
+    EXPECT_EQ(error_of(zip_of({stored(name, "x")})), "member \"" + name +
+                                                         "\" has a name that leads out of the archive\n  allowed here: "
+                                                         "relative paths without ..");
+  }
+  EXPECT_NE(error_of(zip_of({stored(std::string("a\0b", 3), "x")})), "");
+  EXPECT_EQ(error_of(zip_of({stored("r/..a/b..", "x")})), "");
+}
+
+// Ten members that all are the one packed text, or parts of it.
+TEST_F(ZipArchiveTest, RefusesMembersThatShareBytes) {
+  std::string file = zip_of({packed("r/a", std::string(100'000, 'x')), stored("r/b", "hello")});
+  const size_t second = file.find("PK\1\2", file.find("PK\1\2") + 4);
+  const std::string first_entry = file.substr(file.find("PK\1\2"), second - file.find("PK\1\2"));
+  std::string bomb = file;
+  bomb.replace(second, first_entry.size(), first_entry);
+  bomb[second + first_entry.size() - 1] = 'b';
+  EXPECT_EQ(error_of(bomb), "corrupted: members r/a and r/b share bytes");
+}
+
 // A few bytes that claim to unpack to gigabytes are refused before memory is asked for.
 TEST_F(ZipArchiveTest, DeflateBombsAreRefused) {
   Entry bomb = packed("r/a", std::string(100, 'x'));

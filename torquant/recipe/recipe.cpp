@@ -19,7 +19,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string shown(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+// For messages.
+std::string shown(const Json& value) {
+  constexpr size_t kMost = 120;
+  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "…";
+}
 
 void check_object(const std::string& where, const Json& json, std::initializer_list<std::string_view> known) {
   if (!json.is_object()) throw Error({.where = where, .what = shown(json) + " is no object"});
@@ -68,9 +73,14 @@ std::vector<std::string> scheme_names() {
 }
 
 Recipe parse_recipe(const std::string& name, const std::string& text) {
+  constexpr int kMaxDepth = 20;  // a recipe needs 4
+  const auto check_depth = [&](int depth, Json::parse_event_t, const Json&) {
+    if (depth > kMaxDepth) throw Error({.where = name, .what = "is nested too deeply for a recipe"});
+    return true;
+  };
   Json json;
   try {
-    json = Json::parse(text, nullptr, /*allow_exceptions=*/true, /*ignore_comments=*/true);
+    json = Json::parse(text, check_depth, /*allow_exceptions=*/true, /*ignore_comments=*/true);
   } catch (const Json::exception& error) {
     throw Error({.where = name, .what = fmt::format("is no JSON: {}", error.what())});
   }

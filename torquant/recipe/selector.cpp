@@ -15,9 +15,16 @@ namespace {
 
 constexpr std::string_view kRegexPrefix = "re:";
 
+constexpr size_t kMaxRegex = 1000;  // the compiler of regular expressions calls itself for each bracket
+
+// libstdc++'s other way of matching calls itself for each letter, and takes exponential time for some expressions.
+std::regex regex_of(const std::string& pattern) {
+  return std::regex(pattern.substr(kRegexPrefix.size()), std::regex::ECMAScript | std::regex_constants::__polynomial);
+}
+
 bool fits(const std::string& pattern, const std::string& name) {
   if (pattern.starts_with(kRegexPrefix)) {
-    return std::regex_match(name, std::regex(pattern.substr(kRegexPrefix.size())));
+    return std::regex_match(name, regex_of(pattern));
   }
   return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
@@ -45,8 +52,13 @@ std::string Selector::text() const {
 
 void check_pattern(const std::string& where, const std::string& pattern) {
   if (!pattern.starts_with(kRegexPrefix)) return;
+  if (pattern.size() > kMaxRegex) {
+    throw Error({.where = where,
+                 .what = fmt::format("a regular expression of {} characters", pattern.size()),
+                 .allowed = fmt::format("{}", kMaxRegex)});
+  }
   try {
-    const std::regex compiled(pattern.substr(kRegexPrefix.size()));
+    regex_of(pattern);
   } catch (const std::regex_error& error) {
     throw Error({.where = where, .what = fmt::format("\"{}\" is no regular expression: {}", pattern, error.what())});
   }

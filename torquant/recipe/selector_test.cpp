@@ -63,6 +63,15 @@ TEST(CheckPattern, RefusesAMalformedRegularExpression) {
   EXPECT_TRUE(error_text([] {
                 check_pattern("r.json: rule 1", "re:a(b");
               }).starts_with("r.json: rule 1: \"re:a(b\" is no regular expression: "));
+  EXPECT_EQ(error_text([] { check_pattern("r.json: rule 1", "re:" + std::string(998, '(')); }),
+            "r.json: rule 1: a regular expression of 1001 characters\n  allowed here: 1000");
+  EXPECT_NE(error_text([] { check_pattern("r.json: rule 1", "re:" + std::string(997, '(')); }), "");
+}
+
+TEST_F(SelectorTest, RegularExpressionsTakeLittleTimeAndStack) {
+  node_->set_metadata("nn_module_stack", "x," + std::string(100'000, 'a') + ",T;y," + std::string(40, 'a') + "c,T");
+  EXPECT_TRUE(matches({.module = "re:(a|b)+"}));
+  EXPECT_FALSE(matches({.module = "re:(a*)*b"}));
 }
 
 }  // namespace
