@@ -72,9 +72,9 @@ void add_eval(CLI::App& app, ExitCode& exit_code) {
       ->required();
   command->add_option("--data", options->data, "Labelled data: a file or folder (safetensors, npz, IDX images)")
       ->required();
-  command->add_option("--samples", options->samples, "Only the first so many")->check(CLI::PositiveNumber);
+  command->add_option("--samples", options->samples, "Only the first so many")->check(at_least_one());
   command->add_option("--batch-size", options->batch_size, "Samples a call; as the program allows if absent")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;

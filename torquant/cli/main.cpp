@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "torquant/cli/commands.h"
 #include "torquant/cli/interrupt.h"
@@ -17,7 +19,25 @@ int report(const char* text) {
   return torquant::cli::kError;
 }
 
+int report_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  const std::vector<std::string> unknown = app.remaining();
+  std::string what = error.what();
+  if (chosen.empty()) what = unknown.empty() ? "no command is given" : fmt::format("\"{}\" is no command", unknown[0]);
+  fmt::print(stderr, "error: {}\n  to go on: see `torquant {}--help`\n", what,
+             chosen.empty() ? "" : chosen[0]->get_name() + " ");
+  return torquant::cli::kUsage;
+}
+
 }  // namespace
+
+CLI::Validator torquant::cli::at_least_one() {
+  const auto check = [](const std::string& text) {
+    int64_t number = 0;
+    return CLI::detail::lexical_cast(text, number) && number >= 1 ? "" : text + " is not a whole number from 1";
+  };
+  return {check, "FROM 1", "at_least_one"};
+}
 
 int main(int argc, char** argv) {
   using namespace torquant::cli;
@@ -33,8 +53,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   int threads = 0;
-  app.add_option("--threads", threads, "Threads of LibTorch's kernels; all cores if absent")
-      ->check(CLI::PositiveNumber);
+  app.add_option("--threads", threads, "Threads of LibTorch's kernels; all cores if absent")->check(at_least_one());
   ExitCode exit_code = kDone;
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
@@ -47,7 +66,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;  // --help and --version are no errors
+    if (error.get_exit_code() != 0) return report_usage(app, error);
+    app.exit(error);  // prints what --help and --version ask for
+    return kDone;
   } catch (const Interrupted& interrupted) {
     fmt::print(stderr, "interrupted after {}; nothing was written\n", interrupted.after);
     end_by_signal(interrupted.signal);

@@ -46,9 +46,11 @@ int64_t calibrate(PreparedProgram& prepared, const Options& options, const Inter
   // A program of a fixed batch takes whole batches only; padding would count some samples twice.
   const int64_t total = plan.fixed_rows > 1 ? wanted / plan.samples_per_call * plan.samples_per_call : wanted;
   if (total == 0) {
-    throw Error({.where = data->name(),
-                 .what = fmt::format("holds {} samples, the program was exported for batches of {}", data->size(),
-                                     plan.fixed_rows)});
+    throw Error(
+        {.where = data->name(),
+         .what = fmt::format("gives {} of the {} samples of a batch, the size that the program was exported for",
+                             wanted, plan.fixed_rows),
+         .hint = "give more samples, or export the program with a dynamic batch"});
   }
   if (total < data->size()) {
     fmt::print(stderr, "calibrating with {} of the {} samples of {} (--samples)\n", with_commas(total),
@@ -123,9 +125,9 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
       ->required();
   command->add_option("-o,--output", options->output, "The .pt2 to write")->required();
   command->add_option("--samples", options->samples, "How many to calibrate with, from the first; 512 if absent")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command->add_option("--batch-size", options->batch_size, "Samples a call; one, or what export fixed, if absent")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command->add_flag("--allow-partial", options->allow_partial,
                     "Go on where layers asked for must stay in float; ends with code 3");
   command->add_flag("--json", options->json, "Print the result as one JSON object, progress as JSON lines on stderr");

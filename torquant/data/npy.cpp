@@ -35,8 +35,9 @@ c10::ScalarType scalar_type_of(const std::string& where, const std::string& desc
     if (known.name == descr) return known.type;
     names.push_back(known.name);
   }
-  throw Error(
-      {.where = where, .what = fmt::format("dtype '{}'", descr), .allowed = fmt::format("{}", fmt::join(names, ", "))});
+  throw Error({.where = where,
+               .what = fmt::format("holds values of dtype '{}'", descr),
+               .allowed = fmt::format("{}", fmt::join(names, ", "))});
 }
 
 struct Header {

@@ -50,9 +50,10 @@ TEST(Npy, ReadsWhatNumPyWrites) {
 
 TEST(Npy, RefusesOtherDTypes) {
   const std::string known = "'\n  allowed here: |b1, |u1, |i1, <i2, <i4, <i8, <f2, <f4, <f8";
-  EXPECT_EQ(error_text([] { read_npy(numpy("uint16.npy")); }), numpy("uint16.npy") + ": dtype '<u2" + known);
+  EXPECT_EQ(error_text([] { read_npy(numpy("uint16.npy")); }),
+            numpy("uint16.npy") + ": holds values of dtype '<u2" + known);
   EXPECT_EQ(error_text([] { read_npy(numpy("float32_big_endian.npy")); }),
-            numpy("float32_big_endian.npy") + ": dtype '>f4" + known);
+            numpy("float32_big_endian.npy") + ": holds values of dtype '>f4" + known);
   EXPECT_NE(error_text([] { read_npy(numpy("record.npy")); }).find("header \"{'descr': [('a', '<f4')]"),
             std::string::npos);
 }

@@ -66,7 +66,7 @@ std::string choose_model(const ZipArchive& zip, const std::string& wanted) {
   if (wanted.empty() && models.size() == 1) return models[0];
   if (std::find(models.begin(), models.end(), wanted) != models.end()) return wanted;
   refuse(zip.path(), wanted.empty() ? "holds several programs" : fmt::format("holds no program \"{}\"", wanted),
-         fmt::format("one of {}", fmt::join(models, ", ")));
+         fmt::format("one of {}", fmt::join(models, ", ")), "name one in C++: load_pt2(path, {.model_name = …})");
 }
 
 template <typename Result>

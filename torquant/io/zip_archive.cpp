@@ -28,6 +28,8 @@ constexpr size_t kEndOfDirectory64Size = 56;
 constexpr size_t kLocatorSize = 20;
 constexpr uint32_t kIn64BitField = 0xffffffff;  // the real value stands in the zip64 extra field
 
+constexpr const char* kCopyAgain = "copy or download the file again";
+
 constexpr uint64_t kStored = 0;
 constexpr uint64_t kDeflated = 8;
 constexpr uint64_t kEncryptedFlag = 1;
@@ -60,8 +62,8 @@ struct ZipArchive::State {
   std::vector<std::string> names = {};
   std::unordered_map<std::string, Member> members = {};
 
-  [[noreturn]] void fail(const std::string& what, const std::string& allowed = "") const {
-    throw Error({.where = path, .what = what, .allowed = allowed});
+  [[noreturn]] void fail(const std::string& what, const std::string& allowed = "", const std::string& hint = "") const {
+    throw Error({.where = path, .what = what, .allowed = allowed, .hint = hint});
   }
 
   // Little-endian integer of `bytes` bytes at `offset`, which must lie in the file.
@@ -82,7 +84,8 @@ struct ZipArchive::State {
     for (uint64_t at = last + 1; at-- > first;) {
       if (number(at, 4) == kEndOfDirectory) return at;
     }
-    if (number(0, 4) == kLocalHeader) fail("truncated: the zip directory at the end of the file is missing");
+    if (number(0, 4) == kLocalHeader)
+      fail("truncated: the zip directory at the end of the file is missing", "", kCopyAgain);
     fail("not a zip archive");
   }
 
@@ -229,7 +232,8 @@ std::string_view ZipArchive::bytes(std::string_view name) const {
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     if (crc != member.crc) {
       state_->fail(
-          fmt::format("corrupted: member {} has CRC-32 {:08x}, the directory says {:08x}", name, crc, member.crc));
+          fmt::format("corrupted: member {} has CRC-32 {:08x}, the directory says {:08x}", name, crc, member.crc), "",
+          kCopyAgain);
     }
     member.checked = true;
   }

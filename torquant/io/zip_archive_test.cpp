@@ -78,7 +78,9 @@ TEST_F(ZipArchiveTest, TruncatedAtEveryLengthIsAnError) {
   for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(error_of(good.substr(0, length)), "") << length;
   EXPECT_EQ(error_of(""), "not a zip archive: the file has 0 bytes");
   EXPECT_EQ(error_of("PK\3\4"), "not a zip archive: the file has 4 bytes");
-  EXPECT_EQ(error_of(good.substr(0, 60)), "truncated: the zip directory at the end of the file is missing");
+  EXPECT_EQ(
+      error_of(good.substr(0, 60)),
+      "truncated: the zip directory at the end of the file is missing\n  to go on: copy or download the file again");
   EXPECT_EQ(error_of(std::string(100, 'x')), "not a zip archive");
 }
 
@@ -98,7 +100,9 @@ TEST_F(ZipArchiveTest, FlippedBitsAreFoundOrHarmless) {
 TEST_F(ZipArchiveTest, NamesTheMemberThatIsDamaged) {
   Entry wrong = stored("root/a", "hello");
   wrong.crc = 1;
-  EXPECT_EQ(error_of(zip_of({wrong})), "corrupted: member root/a has CRC-32 3610a686, the directory says 00000001");
+  EXPECT_EQ(error_of(zip_of({wrong})),
+            "corrupted: member root/a has CRC-32 3610a686, the directory says 00000001\n  to go on: copy or download "
+            "the file again");
   EXPECT_EQ(error_of(zip_of({stored("r/a", "1"), stored("r/a", "2")})), "corrupted: two members are named r/a");
   EXPECT_EQ(error_of(zip_of({})), "an empty zip archive");
   Entry encrypted = stored("r/a", "hello");
