@@ -13,6 +13,7 @@
 
 #include "torquant/cli/commands.h"
 #include "torquant/cli/inputs.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 

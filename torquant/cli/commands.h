@@ -12,9 +12,6 @@ enum ExitCode : int {
   kPartial = 3,  // done with less than asked, which --allow-partial permitted
 };
 
-// Accepts whole numbers from 1.
-CLI::Validator at_least_one();
-
 // Each adds one subcommand whose callback does the work and stores how it ended.
 void add_inspect(CLI::App& app, ExitCode& exit_code);
 void add_plan(CLI::App& app, ExitCode& exit_code);

@@ -13,6 +13,7 @@
 #include "torquant/cli/metrics.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
 #include "torquant/data/open_dataset.h"
 #include "torquant/graph/interpreter.h"

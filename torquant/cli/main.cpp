@@ -6,11 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
-#include <string>
-#include <vector>
 
 #include "torquant/cli/commands.h"
 #include "torquant/cli/interrupt.h"
+#include "torquant/cli/usage.h"
 
 namespace {
 
@@ -19,25 +18,7 @@ int report(const char* text) {
   return torquant::cli::kError;
 }
 
-int report_usage(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<CLI::App*> chosen = app.get_subcommands();
-  const std::vector<std::string> unknown = app.remaining();
-  std::string what = error.what();
-  if (chosen.empty()) what = unknown.empty() ? "no command is given" : fmt::format("\"{}\" is no command", unknown[0]);
-  fmt::print(stderr, "error: {}\n  to go on: see `torquant {}--help`\n", what,
-             chosen.empty() ? "" : chosen[0]->get_name() + " ");
-  return torquant::cli::kUsage;
-}
-
 }  // namespace
-
-CLI::Validator torquant::cli::at_least_one() {
-  const auto check = [](const std::string& text) {
-    int64_t number = 0;
-    return CLI::detail::lexical_cast(text, number) && number >= 1 ? "" : text + " is not a whole number from 1";
-  };
-  return {check, "FROM 1", "at_least_one"};
-}
 
 int main(int argc, char** argv) {
   using namespace torquant::cli;
@@ -66,7 +47,10 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() != 0) return report_usage(app, error);
+    if (error.get_exit_code() != 0) {
+      fmt::print(stderr, "error: {}\n", usage_error_text(app, error));
+      return kUsage;
+    }
     app.exit(error);  // prints what --help and --version ask for
     return kDone;
   } catch (const Interrupted& interrupted) {

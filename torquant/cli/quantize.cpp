@@ -17,6 +17,7 @@
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
 #include "torquant/data/open_dataset.h"
