@@ -5,12 +5,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "torquant/graph/parse_number.h"
+
 namespace torquant::cli {
 
 CLI::Validator at_least_one() {
   const auto check = [](const std::string& text) {
-    int64_t number = 0;
-    return CLI::detail::lexical_cast(text, number) && number >= 1 ? "" : text + " is not a whole number from 1";
+    return parse_number<int64_t>(text).value_or(0) >= 1 ? "" : text + " is not a whole number from 1";
   };
   return {check, "FROM 1", "at_least_one"};
 }
