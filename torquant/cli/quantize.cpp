@@ -150,7 +150,9 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
   add_data_flags(*command, options->data,
                  "Calibration data, like those the program will meet: a file (safetensors, npz, npy, IDX images), a "
                  "folder with one, or a folder of JPEG and PNG images; `synthetic` makes inputs up",
-                 "How many to calibrate with, from the first; 512 if absent");
+                 "How many to calibrate with, from the first; 512 if absent")
+      .front()
+      ->required();
   command->add_option("-o,--output", options->output, "The .pt2 to write")->required();
   command->add_option("--batch-size", options->batch_size, "Samples a call; one, or what export fixed, if absent")
       ->check(CLI::PositiveNumber);
