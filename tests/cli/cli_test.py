@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zlib
 
@@ -90,12 +91,14 @@ class Cli(unittest.TestCase):
 
     def test_help_names_every_command_and_exits_0(self):
         text = self.run_program("--help").stdout
-        for command in ("inspect", "plan", "quantize", "eval", "run", "bench", "capabilities", "doctor"):
+        for command in ("inspect", "recipes", "plan", "quantize", "merge-observers", "eval", "run", "bench", "capabilities", "doctor"):
             self.assertIn(f"\n  {command} ", text)
             self.assertIn("--help", self.run_program(command, "--help").stdout)
 
     def test_wrong_usage_exits_2(self):
         for args in ([], ["bake"], ["inspect"], ["inspect", MODEL, "--bogus"], ["quantize", MODEL, "--recipe", "xnnpack-static"],
+                     ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data], ["merge-observers", "one", "-o", "m"],
+                     ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "--observers", "m", "-o", "q.pt2"],
                      ["eval", MODEL, "--data", self.data, "--samples", "0"], ["--threads", "no", "doctor"]):
             self.assertNotEqual(self.run_program(*args, code=2).stderr, "", args)
 
@@ -144,6 +147,34 @@ class Cli(unittest.TestCase):
         self.assertEqual(layers["classifier"]["reason"], "left in float by rule 2 (op aten.linear.default)")
         self.assertIn("21 of 22 layers", self.run_program("plan", MODEL, "--recipe", str(recipe)).stdout)
 
+    def test_plan_counts_what_each_rule_decides(self):
+        recipe = self.folder / "recipe.json"
+        recipe.write_text(json.dumps({"scheme": "xnnpack-static", "rules": [
+            {"select": {"parameter": "stem.0.weight"}, "scheme": "x86-static"},
+            {"select": {"weight_shape": ["*", 1, "..."]}, "scheme": "xnnpack-static-per-tensor"},
+            {"select": {"index": [0, -1]}, "scheme": "float"}]}))
+        plan = json.loads(self.run_program("plan", MODEL, "--recipe", str(recipe), "--json").stdout)
+        in_float = [layer["module"] for layer in plan["layers"] if not layer["quantized"]]
+        self.assertEqual(in_float, ["stem.0", "classifier"])
+        self.assertEqual(plan["rules"][0]["nodes"], 0)
+        self.assertEqual(plan["rules"][2], {"rule": 3, "select": "index 0, -1", "scheme": "float", "nodes": plan["rules"][2]["nodes"]})
+        depthwise = [layer for layer in plan["layers"] if layer["decided_by"] == "rule 2 (weight_shape [*, 1, ...])"]
+        self.assertGreater(len(depthwise), 2)
+        self.assertEqual({layer["scheme"] for layer in depthwise}, {"int8 input, int8 weight"})
+        text = self.run_program("plan", MODEL, "--recipe", str(recipe)).stdout
+        self.assertIn("rule 1 (parameter stem.0.weight) → x86-static: nothing, later rules take all that it selects", text)
+
+    def test_recipes_are_listed_and_shown_as_files_to_edit(self):
+        text = self.run_program("recipes").stdout
+        recipes = json.loads(self.run_program("recipes", "--json").stdout)["recipes"]
+        self.assertIn("x86-static", [recipe["name"] for recipe in recipes])
+        for recipe in recipes:
+            self.assertRegex(text, rf"{recipe['name']} +{recipe['summary']}")
+            (self.folder / "mine.json").write_text(self.run_program("recipes", recipe["name"]).stdout)
+            mine, named = ([{**layer, "decided_by": ""} for layer in json.loads(self.run_program("plan", MODEL, "--recipe", name, "--json").stdout)["layers"]]
+                           for name in (self.path("mine.json"), recipe["name"]))
+            self.assertEqual(mine, named)
+
     def test_quantize_writes_a_small_program_that_python_runs_alike(self):
         result = json.loads(self.quantize("int8.pt2", "--json").stdout)
         self.assertEqual((result["quantized_layers"], result["samples"]), (22, 8))
@@ -160,6 +191,45 @@ class Cli(unittest.TestCase):
         (self.folder / "again").mkdir()
         self.quantize("again/once.pt2")
         self.assertEqual((self.folder / "once.pt2").read_bytes(), (self.folder / "again/once.pt2").read_bytes())
+
+    def test_quantize_gives_the_same_bytes_for_any_number_of_threads(self):
+        outputs = []
+        for threads in ("1", "2", "4"):
+            (self.folder / threads).mkdir()
+            self.quantize(f"{threads}/q.pt2", "--threads", threads)
+            outputs.append((self.folder / threads / "q.pt2").read_bytes())
+        self.assertEqual(outputs[0], outputs[1])
+        self.assertEqual(outputs[0], outputs[2])
+
+    def test_observers_of_shards_are_merged(self):
+        parts = []
+        for i in range(4):
+            np.savez(self.path(f"shard{i}.npz"), x0=self.images[2 * i:2 * i + 2])
+            parts.append(self.path(f"{i}.observers"))
+            done = self.run_program("quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.path(f"shard{i}.npz"), "--save-observers", parts[-1])
+            self.assertIn("2 samples", done.stdout)
+        merged = self.path("merged.observers")
+        self.assertIn("8 samples of 4 files", self.run_program("merge-observers", *parts, "-o", merged).stdout)
+        take = ["quantize", MODEL, "--recipe", "xnnpack-static", "--observers"]
+        result = json.loads(self.run_program(*take, merged, "-o", self.path("merged.pt2"), "--json").stdout)
+        self.assertEqual((result["samples"], result["quantized_layers"]), (8, 22))
+        whole = self.path("whole.observers")
+        self.quantize("whole.pt2", "--save-observers", whole)
+        one_pass, of_shards = load_file(whole), load_file(merged)
+        self.assertEqual(one_pass.keys(), of_shards.keys())
+        for name, value in one_pass.items():
+            if name.endswith("histogram"):
+                self.assertEqual(value.sum(dtype=np.float64), of_shards[name].sum(dtype=np.float64), name)
+            else:
+                np.testing.assert_array_equal(value, of_shards[name], name)
+        ours, theirs = self.forward(self.path("merged.pt2"), self.images), self.forward(self.path("whole.pt2"), self.images)
+        self.assertGreater(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1], 0.999)
+        # Observers of one file alone: the bytes of a run from the data.
+        self.run_program(*take, whole, "-o", self.path("again.pt2"))
+        self.assertEqual(*((self.folder / name).read_bytes().replace(b"again", b"whole") for name in ("again.pt2", "whole.pt2")))
+        self.assert_error("quantize", MODEL, "--recipe", "x86-static", "--observers", merged, "-o", self.path("x.pt2"),
+                          says=["merged.observers", "placed by another recipe", "xnnpack-static there, x86-static here"])
+        self.assert_error(*take, self.data, "-o", self.path("x.pt2"), says=["calibration.npz"])
 
     def test_quantize_reports_progress_as_json_lines(self):
         lines = [json.loads(line) for line in self.quantize("p.pt2", "--json").stderr.splitlines()]
@@ -307,22 +377,50 @@ class Cli(unittest.TestCase):
         self.assertTrue((self.folder / "q.pt2").exists())
         self.assertIn("stay in float", self.run_program("plan", program, "--recipe", "xnnpack-static").stdout)
 
-    def test_an_interrupted_run_says_so_and_writes_nothing(self):
-        np.savez(self.data, x0=np.zeros((20000, 1, 28, 28), np.float32))
-        output = self.folder / "q.pt2"
-        output.write_text("the old one")
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen([PROGRAM, "quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "-o", output, "--samples", "20000", "--json"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            while '"done"' not in process.stderr.readline():  # calibration has begun
-                self.assertIsNone(process.poll())
-            process.send_signal(signal_number)
-            out, err = process.communicate(timeout=60)
-            self.assertEqual(process.returncode, -signal_number)
-            self.assertEqual(out, "")
-            self.assertRegex(err, r"interrupted after [\d,]+ of 20,000 calibration samples; nothing was written")
+    def interrupt(self, arguments, signal_number, after):
+        """Starts a quantization, interrupts it after so many lines of progress, and gives what it printed."""
+        process = subprocess.Popen([PROGRAM, *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        lines = 0
+        while lines < after:
+            lines += '"done"' in process.stderr.readline()
+            self.assertIsNone(process.poll())
+        process.send_signal(signal_number)
+        sent = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - sent, 5)  # a second on a machine that does nothing else
+        self.assertEqual(process.returncode, -signal_number)
+        self.assertEqual(out, "")
+        return err
+
+    def test_an_interrupted_calibration_goes_on_to_the_same_bytes(self):
+        rng = np.random.default_rng(3)
+        np.savez(self.data, x0=rng.random((3000, 1, 28, 28), np.float32))
+        (self.folder / "whole").mkdir()
+        arguments = ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "--samples", "3000"]
+        self.run_program(*arguments, "-o", self.path("whole/q.pt2"))
+        output, state = self.folder / "q.pt2", self.folder / "q.pt2.calibration"
+        for signal_number, threads in ((signal.SIGINT, "1"), (signal.SIGTERM, "2")):
+            output.write_text("the old one")
+            err = self.interrupt([*arguments, "-o", output, "--threads", threads], signal_number, 1)
+            self.assertRegex(err, rf"interrupted after [\d,]+ of 3,000 calibration samples; what they gave is in {state}\n"
+                                  rf"  to go on: the same command with --resume {state}\n")
             self.assertEqual(output.read_text(), "the old one")
-            self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["calibration.npz", "q.pt2"])
+            self.assert_error(*arguments[:4], "--observers", str(state), "-o", str(output), says=["an interrupted calibration", "--resume"])
+            self.assert_error(*arguments[:-1], "2999", "--resume", str(state), "-o", str(output), says=["3000 samples", "now it is 2999"])
+            self.assert_error(*arguments[:3], "x86-static", *arguments[4:], "--resume", str(state), "-o", str(output), says=["another recipe"])
+            self.run_program(*arguments, "-o", str(output), "--resume", str(state))
+            self.assertEqual(output.read_bytes(), (self.folder / "whole/q.pt2").read_bytes())
+            self.assertFalse(state.exists())
+
+    def test_an_interrupted_calibration_is_of_its_data(self):
+        arguments = ["quantize", MODEL, "--recipe", "xnnpack-static", "--samples", "20000", "-o", self.path("q.pt2"), "--data"]
+        for name, value in (("zeros.npz", 0), ("ones.npz", 1)):
+            np.savez(self.path(name), x0=np.full((20000, 1, 28, 28), value, np.float32))
+        self.interrupt([*arguments, self.path("zeros.npz")], signal.SIGINT, 1)
+        state = self.path("q.pt2.calibration")
+        self.assert_error(*arguments, self.path("ones.npz"), "--resume", state, says=["was calibrating with other data"])
+        self.run_program("merge-observers", state, state, "-o", self.path("m"), code=1)
+        self.assertFalse((self.folder / "q.pt2").exists())
 
     # ---- bad input
 
@@ -338,7 +436,9 @@ class Cli(unittest.TestCase):
         recipe = self.folder / "recipe.json"
         for text, says in (("{", "is no JSON"), ('{"scheme": "int7"}', 'unknown scheme "int7"'),
                            ('{"scheme": "xnnpack-static", "rules": [{"select": {"module": "nope.*"}, "scheme": "float"}]}',
-                            "rule 1: module nope.* selects nothing of the program")):
+                            "rule 1: module nope.* selects nothing of the program"),
+                           ('{"scheme": "xnnpack-static", "rules": [{"select": {"module": "stme.0"}, "scheme": "float"}]}', 'did you mean "stem.0"?'),
+                           ('{"scheme": "xnnpack-static", "rules": [{"select": {"index": 22}, "scheme": "float"}]}', "rule 1: index 22: 22 layers")):
             recipe.write_text(text)
             self.assert_error("plan", MODEL, "--recipe", str(recipe), says=["recipe.json", says])
 

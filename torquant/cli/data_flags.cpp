@@ -33,45 +33,43 @@ std::string check_seed(const std::string& text) {
 
 bool DataFlags::is_synthetic() const { return path == kSynthetic; }
 
-std::vector<CLI::Option*> add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data,
-                                         const std::string& samples) {
-  std::vector<std::string> presets;
-  std::string meanings = "How the program wants its images; the flags below win over it.";
+CLI::Option* add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data, const std::string& samples) {
+  CLI::Option* path = command.add_option("--data", flags.path, data);
+  command.add_option("--samples", flags.samples, samples)->check(CLI::PositiveNumber);
+  command
+      .add_option("--shuffle", flags.shuffle,
+                  "Seed of the order of samples. If absent: images by seed 0, other data in their order")
+      ->check(check_seed);
+  std::vector<std::string> names;
+  std::string presets = "How the program wants its images; the flags below win over it.";
   for (const ImagePreset& preset : image_presets()) {
-    presets.emplace_back(preset.name);
-    meanings += fmt::format("\n{}: {}", preset.name, preset.meaning);
+    names.emplace_back(preset.name);
+    presets += fmt::format("\n{}: {}", preset.name, preset.meaning);
   }
-  const char* images = "For folders of images";
+  const char* group = "For folders of images";
+  command.add_option("--preprocess", flags.preset, presets)
+      ->check(CLI::IsMember(names))
+      ->type_name("PRESET")
+      ->group(group);
+  command
+      .add_option("--resize", flags.resize,
+                  "Pixels of the shorter side, before the crop; in the preset's proportion to the crop if absent")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+  command.add_option("--crop", flags.crop, "The part in the middle; what the program takes if absent")
+      ->check(check_crop)
+      ->type_name("224|192x320")
+      ->group(group);
   const auto add_numbers = [&](const char* name, std::vector<double>& values, const char* help) {
-    return command.add_option(name, values, help)
+    command.add_option(name, values, help)
         ->delimiter(',')
         ->allow_extra_args(false)
         ->type_name("NUMBER[,NUMBER,NUMBER]")
-        ->group(images);
+        ->group(group);
   };
-  return {
-      command.add_option("--data", flags.path, data),
-      command.add_option("--samples", flags.samples, samples)->check(CLI::PositiveNumber),
-      command
-          .add_option("--shuffle", flags.shuffle,
-                      "Seed of the order of samples. If absent: images by seed 0, other data in their order")
-          ->check(check_seed),
-      command.add_option("--preprocess", flags.preset, meanings)
-          ->check(CLI::IsMember(presets))
-          ->type_name("PRESET")
-          ->group(images),
-      command
-          .add_option("--resize", flags.resize,
-                      "Pixels of the shorter side, before the crop; in the preset's proportion to the crop if absent")
-          ->check(CLI::PositiveNumber)
-          ->group(images),
-      command.add_option("--crop", flags.crop, "The part in the middle; what the program takes if absent")
-          ->check(check_crop)
-          ->type_name("224|192x320")
-          ->group(images),
-      add_numbers("--mean", flags.mean, "Subtracted from pixels / 255: one number a channel, or one for all"),
-      add_numbers("--std", flags.std, "Divides what is left: one number a channel, or one for all"),
-  };
+  add_numbers("--mean", flags.mean, "Subtracted from pixels / 255: one number a channel, or one for all");
+  add_numbers("--std", flags.std, "Divides what is left: one number a channel, or one for all");
+  return path;
 }
 
 std::optional<ImageOptions> image_options(const DataFlags& flags, const Program& program) {

@@ -25,10 +25,9 @@ struct DataFlags {
   bool is_synthetic() const;
 };
 
-// --data, --samples, --shuffle and those of images, in this order. `data` and `samples` are the help texts of the first
-// two.
-std::vector<CLI::Option*> add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data,
-                                         const std::string& samples);
+// --data, --samples, --shuffle and those of images. `data` and `samples` are the help texts of the first two. Gives
+// --data.
+CLI::Option* add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data, const std::string& samples);
 
 // The data that the flags name, as `program` takes them.
 std::unique_ptr<Dataset> open_data(const DataFlags& flags, const Program& program, Split split);

@@ -90,7 +90,6 @@ void add_eval(CLI::App& app, ExitCode& exit_code) {
       "Labelled data: a file (safetensors, npz, IDX images), a folder with one, or a folder with a folder of "
       "JPEG and PNG images for each class",
       "Only the first so many")
-      .front()
       ->required();
   command->add_option("--batch-size", options->batch_size, "Samples a call; as the program allows if absent")
       ->check(CLI::PositiveNumber);
