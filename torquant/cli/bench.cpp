@@ -13,6 +13,7 @@
 
 #include "torquant/cli/commands.h"
 #include "torquant/cli/inputs.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 
@@ -86,9 +87,7 @@ void add_bench(CLI::App& app, ExitCode& exit_code) {
   command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
   command->add_option("--input", options->input, "Safetensors with x0, x1, … or the names of the program's inputs")
       ->required();
-  command->add_option("--runs", options->runs, "How many to measure")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command->add_option("--runs", options->runs, "How many to measure")->check(at_least_one())->capture_default_str();
   add_lower_option(*command, options->lower);
   CLI::Option* raw = command->add_flag("--raw", options->raw, "Print the milliseconds of each run, one a line");
   command->add_flag("--json", options->json, "Print one JSON object")->excludes(raw);

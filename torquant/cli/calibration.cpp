@@ -48,9 +48,11 @@ int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const Cal
   // A program of a fixed batch takes whole batches only; padding would count some samples twice.
   const int64_t total = plan.fixed_rows > 1 ? wanted / plan.samples_per_call * plan.samples_per_call : wanted;
   if (total == 0) {
-    throw Error({.where = data.name(),
-                 .what = fmt::format("holds {} samples, the program was exported for batches of {}", data.size(),
-                                     plan.fixed_rows)});
+    throw Error(
+        {.where = data.name(),
+         .what = fmt::format("gives {} of the {} samples of a batch, the size that the program was exported for",
+                             wanted, plan.fixed_rows),
+         .hint = "give more samples, or export the program with a dynamic batch"});
   }
   note_subset("calibrating with", total, data, flags.json);
   const auto count_of = [&](int64_t batch) {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "torquant/cli/output.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
 #include "torquant/data/synthetic.h"
 #include "torquant/graph/parse_number.h"
@@ -35,7 +36,7 @@ bool DataFlags::is_synthetic() const { return path == kSynthetic; }
 
 CLI::Option* add_data_flags(CLI::App& command, DataFlags& flags, const std::string& data, const std::string& samples) {
   CLI::Option* path = command.add_option("--data", flags.path, data);
-  command.add_option("--samples", flags.samples, samples)->check(CLI::PositiveNumber);
+  command.add_option("--samples", flags.samples, samples)->check(at_least_one());
   command
       .add_option("--shuffle", flags.shuffle,
                   "Seed of the order of samples. If absent: images by seed 0, other data in their order")
@@ -54,7 +55,7 @@ CLI::Option* add_data_flags(CLI::App& command, DataFlags& flags, const std::stri
   command
       .add_option("--resize", flags.resize,
                   "Pixels of the shorter side, before the crop; in the preset's proportion to the crop if absent")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least_one())
       ->group(group);
   command.add_option("--crop", flags.crop, "The part in the middle; what the program takes if absent")
       ->check(check_crop)

@@ -14,6 +14,7 @@
 #include "torquant/cli/metrics.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
+#include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/io/pt2.h"
@@ -92,7 +93,7 @@ void add_eval(CLI::App& app, ExitCode& exit_code) {
       "Only the first so many")
       ->required();
   command->add_option("--batch-size", options->batch_size, "Samples a call; as the program allows if absent")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;

@@ -9,6 +9,7 @@
 
 #include "torquant/cli/commands.h"
 #include "torquant/cli/interrupt.h"
+#include "torquant/cli/usage.h"
 
 namespace {
 
@@ -34,8 +35,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   int threads = 0;
-  app.add_option("--threads", threads, "Threads of LibTorch's kernels; all cores if absent")
-      ->check(CLI::PositiveNumber);
+  app.add_option("--threads", threads, "Threads of LibTorch's kernels; all cores if absent")->check(at_least_one());
   ExitCode exit_code = kDone;
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
@@ -48,7 +48,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kDone : kUsage;  // --help and --version are no errors
+    if (error.get_exit_code() != 0) {
+      fmt::print(stderr, "error: {}\n", usage_error_text(app, error));
+      return kUsage;
+    }
+    app.exit(error);  // prints what --help and --version ask for
+    return kDone;
   } catch (const Interrupted& interrupted) {
     fmt::print(stderr, "interrupted after {}; {}\n", interrupted.after, interrupted.kept);
     end_by_signal(interrupted.signal);

@@ -1,11 +1,8 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -19,7 +16,8 @@
 #include "torquant/cli/interrupt.h"
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
-#include "torquant/core/error.h"
+#include "torquant/cli/usage.h"
+#include "torquant/core/atomic_file.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/pt2e/observer_statistics.h"
@@ -46,13 +44,6 @@ struct Done {
   size_t left_though_asked = 0;  // in float
   double seconds = 0;
 };
-
-// Before the work, not after it.
-void check_output(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
-  if (access(folder.c_str(), W_OK) == 0) return;
-  throw Error({.where = path, .what = fmt::format("cannot be written: {}: {}", folder.string(), strerror(errno))});
-}
 
 void print_saved(const Options& options, int64_t samples) {
   if (options.calibration.json) {
@@ -122,7 +113,7 @@ ExitCode quantize(const Options& options) {
   const CalibrationFlags& flags = options.calibration;
   const auto start = std::chrono::steady_clock::now();
   for (const std::string& path : {options.output, options.save_observers}) {
-    if (!path.empty()) check_output(path);
+    if (!path.empty()) check_output_path(path);
   }
   RecipeQuantizer quantizer(load_recipe(flags.recipe));
   PreparedProgram prepared = prepare_pt2e(load_pt2(flags.program), quantizer);
@@ -177,7 +168,7 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
       "--resume", flags.resume, "Go on with an interrupted calibration; the file is removed when the work is done");
   observers->excludes(data)->excludes(resume);
   command->add_option("--batch-size", flags.batch_size, "Samples a call; one, or what export fixed, if absent")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least_one());
   command->add_flag("--allow-partial", options->allow_partial,
                     "Go on where layers asked for must stay in float; ends with code 3");
   command->add_flag("--allow-synthetic", flags.allow_synthetic,

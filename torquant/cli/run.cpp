@@ -11,6 +11,7 @@
 #include "torquant/cli/commands.h"
 #include "torquant/cli/inputs.h"
 #include "torquant/cli/interrupt.h"
+#include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/io/pt2.h"
@@ -52,6 +53,7 @@ void add_run(CLI::App& app, ExitCode& exit_code) {
   add_lower_option(*command, options->lower);
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;
+    check_output_path(options->output);
     const Program program = load_lowered(options->program, options->lower);
     std::vector<c10::IValue> inputs = read_inputs(options->input, program);
     Interpreter interpreter(program);

@@ -5,8 +5,15 @@
 
 namespace torquant {
 
-// A file that appears whole or not at all: written beside `path` under a temporary name, flushed to the disk
-// and renamed by commit(). Without commit() (an exception, a crash) whatever stood at `path` stays as it was.
+// Throws Error unless a file can be written at `path`: to be told before long work, not after it.
+void check_output_path(const std::string& path);
+
+// A file that appears whole or not at all: written beside `path` as `path`.torquant-partial, flushed to the disk and
+// renamed by commit(). Without commit() whatever stood at `path` stays as it was.
+//
+// Of several processes that write one path each has a partial file of its own (….torquant-partial1, …), and the last
+// commit() wins. A killed process leaves its partial file behind; the next one that writes `path` takes it over, which
+// a lock on the file tells it that it may.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -17,14 +24,12 @@ class AtomicFile {
   void write(const void* data, size_t bytes);
   void commit();
 
-  // Where the bytes are until commit(), for libraries that want to open the file themselves.
-  const std::string& temporary_path() const { return temporary_path_; }
-
  private:
+  bool open_partial(const std::string& name);
   [[noreturn]] void fail(const char* doing) const;
 
   std::string path_;
-  std::string temporary_path_;
+  std::string partial_path_;
   int descriptor_ = -1;
   bool committed_ = false;
 };

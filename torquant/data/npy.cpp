@@ -35,8 +35,9 @@ c10::ScalarType scalar_type_of(const std::string& where, const std::string& desc
     if (known.name == descr) return known.type;
     names.push_back(known.name);
   }
-  throw Error(
-      {.where = where, .what = fmt::format("dtype '{}'", descr), .allowed = fmt::format("{}", fmt::join(names, ", "))});
+  throw Error({.where = where,
+               .what = fmt::format("holds values of dtype '{}'", descr),
+               .allowed = fmt::format("{}", fmt::join(names, ", "))});
 }
 
 struct Header {
@@ -108,6 +109,12 @@ Header parse_header(const std::string& where, std::string_view text) {
           {.where = where, .what = fmt::format("shape ({}, …) overflows 64 bits", fmt::join(header.shape, ", "))});
     }
     if (!cursor.take(",")) break;
+  }
+  constexpr size_t kMaxRank = 64;  // NumPy's, and that of LibTorch's operators
+  if (header.shape.size() > kMaxRank) {
+    throw Error({.where = where,
+                 .what = fmt::format("an array of {} axes", header.shape.size()),
+                 .allowed = fmt::format("{}", kMaxRank)});
   }
   if (std::ranges::count(header.shape, 0) > 0) header.bytes = 0;
   if (!cursor.take(")")) throw malformed;

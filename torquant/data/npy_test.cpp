@@ -50,9 +50,10 @@ TEST(Npy, ReadsWhatNumPyWrites) {
 
 TEST(Npy, RefusesOtherDTypes) {
   const std::string known = "'\n  allowed here: |b1, |u1, |i1, <i2, <i4, <i8, <f2, <f4, <f8";
-  EXPECT_EQ(error_text([] { read_npy(numpy("uint16.npy")); }), numpy("uint16.npy") + ": dtype '<u2" + known);
+  EXPECT_EQ(error_text([] { read_npy(numpy("uint16.npy")); }),
+            numpy("uint16.npy") + ": holds values of dtype '<u2" + known);
   EXPECT_EQ(error_text([] { read_npy(numpy("float32_big_endian.npy")); }),
-            numpy("float32_big_endian.npy") + ": dtype '>f4" + known);
+            numpy("float32_big_endian.npy") + ": holds values of dtype '>f4" + known);
   EXPECT_NE(error_text([] { read_npy(numpy("record.npy")); }).find("header \"{'descr': [('a', '<f4')]"),
             std::string::npos);
 }
@@ -70,6 +71,15 @@ TEST(Npy, RefusesEveryTruncation) {
   EXPECT_EQ(error_text([&] { read_npy(longer); }), longer + ": 52 bytes of values, shape [3, 4] of Float needs 48");
   const std::string header = folder.write("header.npy", whole.substr(0, 60));
   EXPECT_EQ(error_text([&] { read_npy(header); }), header + ": ends within its header of 118 bytes");
+}
+
+TEST(Npy, RefusesMoreAxesThanNumPyHas) {
+  const TempFolder folder;
+  std::string axes;
+  for (int axis = 0; axis < 65; ++axis) axes += "1,";
+  const std::string path =
+      folder.write("axes.npy", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (" + axes + "), }"));
+  EXPECT_EQ(error_text([&] { read_npy(path); }), path + ": an array of 65 axes\n  allowed here: 64");
 }
 
 TEST(Npy, RefusesMalformedHeaders) {

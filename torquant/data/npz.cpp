@@ -36,7 +36,7 @@ std::unique_ptr<Dataset> open_npz(const std::string& path) {
   const bool labelled = arrays.contains("y");
   if (inputs.empty() || inputs.size() + labelled != arrays.size()) {
     throw Error({.where = path,
-                 .what = fmt::format("arrays {}", fmt::join(names, ", ")),
+                 .what = fmt::format("holds the arrays {}", fmt::join(names, ", ")),
                  .allowed = "x0, x1, … without a gap (inputs) and y (labels)"});
   }
   return std::make_unique<ArrayDataset>(path, std::move(inputs), labelled ? arrays.at("y") : at::Tensor());

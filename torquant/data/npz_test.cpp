@@ -38,8 +38,9 @@ TEST(Npz, ReadsStoredAndDeflatedArrays) {
 }
 
 TEST(Npz, RefusesArraysThatAreNoDataset) {
-  EXPECT_EQ(error_text([] { open_npz(numpy("gap.npz")); }),
-            numpy("gap.npz") + ": arrays x0, x2\n  allowed here: x0, x1, … without a gap (inputs) and y (labels)");
+  EXPECT_EQ(
+      error_text([] { open_npz(numpy("gap.npz")); }),
+      numpy("gap.npz") + ": holds the arrays x0, x2\n  allowed here: x0, x1, … without a gap (inputs) and y (labels)");
   EXPECT_EQ(error_text([] { open_npz(numpy("label_count.npz")); }),
             numpy("label_count.npz") + ": 3 labels for 4 samples");
   EXPECT_EQ(error_text([] { open_npz(numpy("row_count.npz")); }),

@@ -66,7 +66,7 @@ SampleNames group_by_sample(const std::string& path, const SafetensorsFile& file
       samples[name.substr(0, dot)].labels = name;
     } else {
       throw Error({.where = path,
-                   .what = fmt::format("tensor \"{}\"", name),
+                   .what = fmt::format("tensor \"{}\" belongs to no sample", name),
                    .allowed = "<sample>.x<input>, as in 0.x0, and <sample>.y for labels"});
     }
   }

@@ -68,9 +68,9 @@ TEST_F(SafetensorsDataset, RefusesSamplesThatLackSomething) {
 TEST_F(SafetensorsDataset, RefusesOtherNames) {
   for (const char* name : {"x0", "weight", "0.x", "0.z0", "0.x0.scale"}) {
     const std::string path = write({{name, filled(0)}});
-    EXPECT_EQ(
-        error_text([&] { open_safetensors_dataset(path); }),
-        path + ": tensor \"" + name + "\"\n  allowed here: <sample>.x<input>, as in 0.x0, and <sample>.y for labels");
+    EXPECT_EQ(error_text([&] { open_safetensors_dataset(path); }),
+              path + ": tensor \"" + name +
+                  "\" belongs to no sample\n  allowed here: <sample>.x<input>, as in 0.x0, and <sample>.y for labels");
   }
   const std::string empty = write({});
   EXPECT_EQ(error_text([&] { open_safetensors_dataset(empty); }), empty + ": holds no sample");

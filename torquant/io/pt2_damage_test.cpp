@@ -78,5 +78,54 @@ TEST_F(Pt2Damage, RandomDamageOfTheTextsNeverCrashes) {
   EXPECT_GT(errors, 500);
 }
 
+// A megabyte that unpacks to a gigabyte: refused by its size, before memory is taken for it.
+TEST_F(Pt2Damage, AnInflatedTextIsRefused) {
+  std::vector<zip_file::Entry> entries;
+  for (const auto& [name, bytes] : good_records()) entries.push_back(zip_file::stored("bad/" + name, bytes));
+  for (zip_file::Entry& entry : entries) {
+    if (entry.name != "bad/models/model.json") continue;
+    entry.packed = std::string(1'100'000, '\0');
+    entry.method = 8;
+    entry.size = 1'000'000'000;
+  }
+  EXPECT_EQ(error_of(folder_.write("bomb.pt2", zip_file::zip_of(entries))),
+            "models/model.json has 1000000000 bytes\n  allowed here: 536870912 for a text");
+}
+
+TEST_F(Pt2Damage, NumbersThatAreNone) {
+  const auto with_size = [&](const std::string& number) {
+    return error_after([&](Records& records) {
+      for (auto& [name, bytes] : records) {
+        const std::string size = R"({"as_int":4})";
+        if (name == "models/model.json") bytes.replace(bytes.find(size), size.size(), R"({"as_int":)" + number + "}");
+      }
+    });
+  };
+  EXPECT_NE(with_size("1e999").find("number overflow parsing '1e999'"), std::string::npos);
+  EXPECT_NE(with_size("NaN").find("models/model.json: [json.exception.parse_error.101]"), std::string::npos);
+  EXPECT_NE(with_size("4.0").find("expected an integer, found 4.0"), std::string::npos);
+  EXPECT_NE(with_size("18446744073709551615").find("integer 18446744073709551615 does not fit 64 bits"),
+            std::string::npos);
+  EXPECT_NE(with_size("-4").find("size -4 is negative"), std::string::npos);
+}
+
+TEST_F(Pt2Damage, GraphsInARing) {
+  const auto reads = [](size_t reader, const char* name) {
+    return [=](Json& model) { node(model, reader)["inputs"][0]["arg"] = {{"as_tensor", {{"name", name}}}}; };
+  };
+  EXPECT_EQ(error_after_model(reads(0, "linear")),
+            "models/model.json: node %linear (torch.ops.aten.linear.default): %linear: is read before it is defined");
+  EXPECT_EQ(error_after_model(reads(0, "clamp")),
+            "models/model.json: node %linear (torch.ops.aten.linear.default): %clamp: is read before it is defined");
+}
+
+// A name of a record is no path of the machine.
+TEST_F(Pt2Damage, PayloadsOutsideTheArchive) {
+  for (const char* path : {"../../../../etc/passwd", "/etc/passwd", "..\\secret"}) {
+    const std::string error = error_after_weights([&](Json& config) { config["fc.weight"]["path_name"] = path; });
+    EXPECT_EQ(error, std::string("has no member data/weights/") + path);
+  }
+}
+
 }  // namespace
 }  // namespace torquant

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 
@@ -61,6 +62,19 @@ int64_t extent(const std::vector<int64_t>& sizes, const std::vector<int64_t>& st
   return last + 1;
 }
 
+// Strides of 0 and zeros without a storage let a few bytes stand for many elements. Masks that torch.export expanded
+// do so; what would not fit a memory is no such mask.
+void check_made_up(const std::vector<int64_t>& sizes, uint64_t stored) {
+  constexpr int64_t kMost = int64_t{1} << 28;
+  int64_t elements = 1;
+  bool overflows = false;
+  for (const int64_t size : sizes) overflows |= __builtin_mul_overflow(elements, std::max<int64_t>(size, 1), &elements);
+  if (!overflows && (elements <= kMost || static_cast<uint64_t>(elements) <= stored)) return;
+  throw Error({.where = "",
+               .what = fmt::format("sizes [{}], of which the record holds {} elements", fmt::join(sizes, ", "), stored),
+               .allowed = fmt::format("{} elements that are not stored", kMost)});
+}
+
 // The tensor that `meta` describes over the bytes of its record, which `storage` holds.
 at::Tensor view_of(const TensorMeta& meta, const c10::Storage& storage) {
   if (meta.layout != at::kStrided) throw Error({.where = "", .what = "a sparse tensor", .allowed = "dense tensors"});
@@ -69,10 +83,14 @@ at::Tensor view_of(const TensorMeta& meta, const c10::Storage& storage) {
   const int64_t offset = numbers({meta.storage_offset}, "storage offset")[0];
   const int64_t needed = extent(sizes, strides, offset);
   const size_t stored = storage.nbytes();
+  constexpr size_t kMaxRank = 64;  // of LibTorch's operators
+  if (sizes.size() > kMaxRank) {
+    throw Error({.where = "", .what = fmt::format("{} axes", sizes.size()), .allowed = fmt::format("{}", kMaxRank)});
+  }
+  check_made_up(sizes, stored / c10::elementSize(meta.dtype));
   at::Tensor tensor = at::empty({0}, meta.dtype);
   if (stored == 0 && needed > 0) {  // how Python writes a tensor of zeros without a storage
-    constexpr int64_t kMaxZeros = int64_t{1} << 32;
-    if (needed > kMaxZeros) throw Error({.where = "", .what = fmt::format("{} elements without a storage", needed)});
+    check_made_up({needed}, 0);
     return tensor.set_(at::zeros({needed}, meta.dtype).storage(), offset, sizes, strides);
   }
   if (static_cast<uint64_t>(needed) > stored / c10::elementSize(meta.dtype)) {

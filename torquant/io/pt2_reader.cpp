@@ -66,12 +66,18 @@ std::string choose_model(const ZipArchive& zip, const std::string& wanted) {
   if (wanted.empty() && models.size() == 1) return models[0];
   if (std::find(models.begin(), models.end(), wanted) != models.end()) return wanted;
   refuse(zip.path(), wanted.empty() ? "holds several programs" : fmt::format("holds no program \"{}\"", wanted),
-         fmt::format("one of {}", fmt::join(models, ", ")));
+         fmt::format("one of {}", fmt::join(models, ", ")), "name one in C++: load_pt2(path, {.model_name = …})");
 }
 
 template <typename Result>
 Result parse_json(const ZipArchive& zip, const std::string& record) {
   if (!zip.contains(record)) refuse(zip.path(), fmt::format("has no record {}", record));
+  // A thousandth of it may be in the file. The largest models' texts have some ten megabytes.
+  constexpr uint64_t kMaxText = uint64_t{1} << 29;
+  if (zip.size(record) > kMaxText) {
+    refuse(zip.path(), fmt::format("{} has {} bytes", record, zip.size(record)),
+           fmt::format("{} for a text", kMaxText));
+  }
   const std::string_view text = zip.bytes(record);
   // Values nested without end would exhaust the stack; no program comes near this depth.
   constexpr int kMaxDepth = 500;

@@ -76,7 +76,9 @@ TEST_F(Pt2Reader, SeveralProgramsNeedAName) {
     entries.push_back(zip_file::stored("two/" + other, std::string(zip.bytes(record))));
   }
   const std::string path = folder_.write("two.pt2", zip_file::zip_of(entries));
-  EXPECT_EQ(error_of(path), "holds several programs\n  allowed here: one of model, other");
+  EXPECT_EQ(error_of(path),
+            "holds several programs\n  allowed here: one of model, other\n  to go on: name one in C++: load_pt2(path, "
+            "{.model_name = …})");
   EXPECT_EQ(load_pt2(path, {.model_name = "other"}).remainder().model_name, "other");
   EXPECT_NE(error_text([&] { load_pt2(path, {.model_name = "third"}); }).find("holds no program \"third\""),
             std::string::npos);

@@ -70,13 +70,12 @@ TEST_F(Pt2Test, WeightsAreMappedNotTheFile) {
 TEST_F(Pt2Test, APathThatCannotBeWrittenIsAnErrorThatNamesIt) {
   const Program program = parse_program(kNet);
   const auto error = [&](const std::string& path) { return error_text([&] { save_pt2(program, path); }); };
-  EXPECT_EQ(error(folder_.path("none/x.pt2")), folder_.path("none/x.pt2") +
-                                                   ": cannot create the file: No such file or directory\n  to go on: "
-                                                   "give a path in an existing folder that you may write to");
+  EXPECT_EQ(error(folder_.path("none/x.pt2")),
+            folder_.path("none/x.pt2") + ": cannot be written: folder " + folder_.path("none") +
+                ": No such file or directory\n  to go on: give a path in an existing folder that you may write to");
   std::filesystem::create_directory(folder_.path("folder.pt2"));
   EXPECT_EQ(error(folder_.path("folder.pt2")),
-            folder_.path("folder.pt2") +
-                ": cannot rename the file: Is a directory\n  to go on: a file that was there before is unchanged");
+            folder_.path("folder.pt2") + ": cannot be written: it is a folder\n  to go on: give the path of a file");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 

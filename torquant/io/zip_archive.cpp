@@ -28,9 +28,18 @@ constexpr size_t kEndOfDirectory64Size = 56;
 constexpr size_t kLocatorSize = 20;
 constexpr uint32_t kIn64BitField = 0xffffffff;  // the real value stands in the zip64 extra field
 
+constexpr const char* kCopyAgain = "copy or download the file again";
+
 constexpr uint64_t kStored = 0;
 constexpr uint64_t kDeflated = 8;
 constexpr uint64_t kEncryptedFlag = 1;
+
+// We never unpack members to files, but those we carry along end in archives of ours, which others may unpack.
+bool leads_elsewhere(std::string_view name) {
+  const bool has_up =
+      name == ".." || name.starts_with("../") || name.ends_with("/..") || name.find("/../") != name.npos;
+  return has_up || name.starts_with('/') || name.find('\\') != name.npos || name.find('\0') != name.npos;
+}
 
 struct Member {
   uint64_t offset = 0;  // of the data, from the start of the file
@@ -53,8 +62,8 @@ struct ZipArchive::State {
   std::vector<std::string> names = {};
   std::unordered_map<std::string, Member> members = {};
 
-  [[noreturn]] void fail(const std::string& what, const std::string& allowed = "") const {
-    throw Error({.where = path, .what = what, .allowed = allowed});
+  [[noreturn]] void fail(const std::string& what, const std::string& allowed = "", const std::string& hint = "") const {
+    throw Error({.where = path, .what = what, .allowed = allowed, .hint = hint});
   }
 
   // Little-endian integer of `bytes` bytes at `offset`, which must lie in the file.
@@ -75,7 +84,8 @@ struct ZipArchive::State {
     for (uint64_t at = last + 1; at-- > first;) {
       if (number(at, 4) == kEndOfDirectory) return at;
     }
-    if (number(0, 4) == kLocalHeader) fail("truncated: the zip directory at the end of the file is missing");
+    if (number(0, 4) == kLocalHeader)
+      fail("truncated: the zip directory at the end of the file is missing", "", kCopyAgain);
     fail("not a zip archive");
   }
 
@@ -98,6 +108,20 @@ struct ZipArchive::State {
     }
     if (count == 0) fail("an empty zip archive");
     for (uint64_t i = 0; i < count; ++i) at = read_entry(at);
+    check_overlap();
+  }
+
+  // Members that share bytes unpack to more than the file could hold, and writing to one tensor would change another.
+  void check_overlap() const {
+    std::vector<std::string_view> by_offset(names.begin(), names.end());
+    const auto offset = [&](std::string_view name) { return members.at(std::string(name)).offset; };
+    std::ranges::sort(by_offset, {}, [&](std::string_view name) { return std::pair(offset(name), name); });
+    for (size_t i = 1; i < by_offset.size(); ++i) {
+      const Member& before = members.at(std::string(by_offset[i - 1]));
+      if (offset(by_offset[i]) - before.offset < before.packed) {
+        fail(fmt::format("corrupted: members {} and {} share bytes", by_offset[i - 1], by_offset[i]));
+      }
+    }
   }
 
   // Reads one directory entry and gives the place of the next.
@@ -116,6 +140,9 @@ struct ZipArchive::State {
     if (next > file.size()) fail("truncated: a zip directory entry reaches past the end of the file");
     const std::string name(file.substr(name_at, name_size));
     read_zip64_extra(name_at + name_size, extra_size, {&member.size, &member.packed, &local});
+    if (leads_elsewhere(name)) {
+      fail(fmt::format("member \"{}\" has a name that leads out of the archive", name), "relative paths without ..");
+    }
     if ((number(at + 8, 2) & kEncryptedFlag) != 0) fail(fmt::format("member {} is encrypted", name));
     if (member.method != kStored && member.method != kDeflated) {
       fail(fmt::format("member {} is packed by method {}", name, member.method), "0 (stored) and 8 (deflate)");
@@ -205,7 +232,8 @@ std::string_view ZipArchive::bytes(std::string_view name) const {
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
     if (crc != member.crc) {
       state_->fail(
-          fmt::format("corrupted: member {} has CRC-32 {:08x}, the directory says {:08x}", name, crc, member.crc));
+          fmt::format("corrupted: member {} has CRC-32 {:08x}, the directory says {:08x}", name, crc, member.crc), "",
+          kCopyAgain);
     }
     member.checked = true;
   }

@@ -78,7 +78,9 @@ TEST_F(ZipArchiveTest, TruncatedAtEveryLengthIsAnError) {
   for (size_t length = 0; length < good.size(); ++length) EXPECT_NE(error_of(good.substr(0, length)), "") << length;
   EXPECT_EQ(error_of(""), "not a zip archive: the file has 0 bytes");
   EXPECT_EQ(error_of("PK\3\4"), "not a zip archive: the file has 4 bytes");
-  EXPECT_EQ(error_of(good.substr(0, 60)), "truncated: the zip directory at the end of the file is missing");
+  EXPECT_EQ(
+      error_of(good.substr(0, 60)),
+      "truncated: the zip directory at the end of the file is missing\n  to go on: copy or download the file again");
   EXPECT_EQ(error_of(std::string(100, 'x')), "not a zip archive");
 }
 
@@ -99,7 +101,9 @@ TEST_F(ZipArchiveTest, FlippedBitsAreFoundOrHarmless) {
 TEST_F(ZipArchiveTest, NamesTheMemberThatIsDamaged) {
   Entry wrong = stored("root/a", "hello");
   wrong.crc = 1;
-  EXPECT_EQ(error_of(zip_of({wrong})), "corrupted: member root/a has CRC-32 3610a686, the directory says 00000001");
+  EXPECT_EQ(error_of(zip_of({wrong})),
+            "corrupted: member root/a has CRC-32 3610a686, the directory says 00000001\n  to go on: copy or download "
+            "the file again");
   EXPECT_EQ(error_of(zip_of({stored("r/a", "1"), stored("r/a", "2")})), "corrupted: two members are named r/a");
   EXPECT_EQ(error_of(zip_of({})), "an empty zip archive");
   Entry encrypted = stored("r/a", "hello");
@@ -117,6 +121,27 @@ TEST_F(ZipArchiveTest, NamesTheMemberThatIsDamaged) {
   Entry longer = packed("r/a", std::string(100, 'x'));
   longer.size = 101;
   EXPECT_EQ(error_of(zip_of({longer})), "corrupted: member r/a cannot be unpacked");
+}
+
+TEST_F(ZipArchiveTest, RefusesNamesThatLeadOutOfTheArchive) {
+  for (const std::string name : {"..", "../a", "r/../../a", "r/..", "/etc/passwd", "r\\a"}) {
+    EXPECT_EQ(error_of(zip_of({stored(name, "x")})), "member \"" + name +
+                                                         "\" has a name that leads out of the archive\n  allowed here: "
+                                                         "relative paths without ..");
+  }
+  EXPECT_NE(error_of(zip_of({stored(std::string("a\0b", 3), "x")})), "");
+  EXPECT_EQ(error_of(zip_of({stored("r/..a/b..", "x")})), "");
+}
+
+// Ten members that all are the one packed text, or parts of it.
+TEST_F(ZipArchiveTest, RefusesMembersThatShareBytes) {
+  std::string file = zip_of({packed("r/a", std::string(100'000, 'x')), stored("r/b", "hello")});
+  const size_t second = file.find("PK\1\2", file.find("PK\1\2") + 4);
+  const std::string first_entry = file.substr(file.find("PK\1\2"), second - file.find("PK\1\2"));
+  std::string bomb = file;
+  bomb.replace(second, first_entry.size(), first_entry);
+  bomb[second + first_entry.size() - 1] = 'b';
+  EXPECT_EQ(error_of(bomb), "corrupted: members r/a and r/b share bytes");
 }
 
 // A few bytes that claim to unpack to gigabytes are refused before memory is asked for.

@@ -136,6 +136,12 @@ TEST(Recipe, RefusesWhatIsNoRecipe) {
             "  to go on: name a scheme at the top, or in a rule: \"scheme\": \"xnnpack-static\"");
 }
 
+TEST(Recipe, RefusesWhatIsNestedOrLongToQuote) {
+  EXPECT_EQ(parse_error(std::string(100'000, '[')), "r.json: is nested too deeply for a recipe");
+  EXPECT_EQ(parse_error("[\"" + std::string(1000, 'x') + "\"]"),
+            "r.json: [\"" + std::string(118, 'x') + "… is no object");
+}
+
 TEST(Recipe, RefusesWhatIsNoRule) {
   const auto rule_error = [](const std::string& rules) {
     return parse_error(R"({"scheme": "xnnpack-static", "rules": )" + rules + "}");

@@ -18,11 +18,15 @@ namespace {
 
 constexpr std::string_view kRegexPrefix = "re:";
 
+constexpr size_t kMaxRegex = 1000;  // the compiler of regular expressions calls itself for each bracket
+
 // A pattern, compiled once for all nodes.
 class Pattern {
  public:
   explicit Pattern(const std::string& text) : text_(text) {
-    if (text.starts_with(kRegexPrefix)) regex_.emplace(text.substr(kRegexPrefix.size()));
+    if (!text.starts_with(kRegexPrefix)) return;
+    // libstdc++'s other way of matching calls itself for each letter, and takes exponential time for some expressions.
+    regex_.emplace(text.substr(kRegexPrefix.size()), std::regex::ECMAScript | std::regex_constants::__polynomial);
   }
 
   bool fits(const std::string& name) const {
@@ -129,6 +133,11 @@ void Selector::check(const std::string& where) const {
     if (!part.pattern) continue;
     any = true;
     if (part.pattern->empty()) throw Error({.where = fmt::format("{}.{}", where, part.key), .what = "is empty"});
+    if (part.pattern->starts_with(kRegexPrefix) && part.pattern->size() > kMaxRegex) {
+      throw Error({.where = fmt::format("{}.{}", where, part.key),
+                   .what = fmt::format("a regular expression of {} characters", part.pattern->size()),
+                   .allowed = fmt::format("{}", kMaxRegex)});
+    }
     try {
       const Pattern compiled(*part.pattern);
     } catch (const std::regex_error& error) {

@@ -121,10 +121,20 @@ TEST_F(SelectorTest, WhyNothingNamesThePartThatNothingFitsAndWhatWasMeant) {
             "");  // each alone selects something
 }
 
+TEST_F(SelectorTest, RegularExpressionsTakeLittleTimeAndStack) {
+  program_.graph().find_node("relu")->set_metadata(
+      "nn_module_stack", "x,," + std::string(100'000, 'a') + ";y," + std::string(40, 'a') + "c,T");
+  EXPECT_EQ(selected({.module = "re:(a*)*b"}), "");
+  EXPECT_EQ(selected({.module_type = "re:(a|b)+"}), "relu");
+}
+
 TEST(SelectorCheck, RefusesWhatCanSelectNothing) {
   const auto problem = [](const Selector& selector) { return error_text([&] { selector.check("rule 1"); }); };
   EXPECT_EQ(problem({.op = "a(b"}), "");  // a name, not an expression
   EXPECT_TRUE(problem({.op = "re:a(b"}).starts_with("rule 1.op: \"re:a(b\" is no regular expression: "));
+  EXPECT_EQ(problem({.op = "re:" + std::string(998, '(')}),
+            "rule 1.op: a regular expression of 1001 characters\n  allowed here: 1000");
+  EXPECT_NE(problem({.op = "re:" + std::string(997, '(')}), "");
   EXPECT_EQ(problem({.parameter = ""}), "rule 1.parameter: is empty");
   EXPECT_TRUE(problem({.weight_shape = {"x"}}).starts_with("rule 1.weight_shape: axis 0: \"x\" is no condition"));
   EXPECT_EQ(problem({}),
