@@ -538,7 +538,150 @@ def labels_of_another_count(bench):
     return bench.evaluate(bench.npz(x0=bench.images(), y=np.array([0, 1, 2])))
 
 
+# ---- images
+
+IMAGES = pathlib.Path(__file__).parent.parent / "data/images"
+
+
+def quantize_images(bench, *flags, images=("photos/a.png",), channels=3):
+    """A program of images of 8 x 8, on a folder with the same image under each of these names."""
+    torch.export.save(torch.export.export(torch.nn.Conv2d(channels, 2, 3).eval(), (torch.ones(1, channels, 8, 8),)), bench.path("conv.pt2"))
+    for name in images:
+        (bench.folder / name).parent.mkdir(exist_ok=True, parents=True)
+        bench.write(name, (IMAGES / "rgb16.png").read_bytes())
+    return [*bench.quantize(data=bench.path("photos"), model=bench.path("conv.pt2")), *flags]
+
+
+UNIT = ("--preprocess", "unit")
+
+
+@provocation
+def images_without_a_preset(bench):
+    return quantize_images(bench)
+
+
+@provocation
+def images_half_described(bench):
+    return quantize_images(bench, "--mean", "0.5")
+
+
+@provocation
+def image_flags_for_arrays(bench):
+    args = quantize_images(bench, *UNIT)
+    args[args.index("--data") + 1] = bench.good_data()
+    return args
+
+
+@provocation
+def images_for_four_channels(bench):
+    return quantize_images(bench, *UNIT, channels=4)
+
+
+class Sum(torch.nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+@provocation
+def images_for_two_inputs(bench):
+    args = quantize_images(bench, *UNIT)
+    torch.export.save(torch.export.export(Sum(), (torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8))), bench.path("conv.pt2"))
+    return args
+
+
+@provocation
+def two_means(bench):
+    return quantize_images(bench, "--mean", "0.5,0.4", "--std", "1")
+
+
+@provocation
+def three_means_for_grey(bench):
+    return quantize_images(bench, "--preprocess", "imagenet", channels=1)
+
+
+@provocation
+def mean_of_bytes(bench):
+    return quantize_images(bench, "--mean", "123.7", "--std", "1")
+
+
+@provocation
+def std_of_bytes(bench):
+    return quantize_images(bench, "--mean", "0", "--std", "58.4")
+
+
+@provocation
+def note_among_images(bench):
+    args = quantize_images(bench, *UNIT)
+    bench.write("photos/notes.txt", "")
+    return args
+
+
+@provocation
+def folder_above_the_classes(bench):
+    return quantize_images(bench, *UNIT, images=["photos/train/cat/a.png"])
+
+
+@provocation
+def empty_class(bench):
+    args = quantize_images(bench, *UNIT, images=["photos/cat/a.png"])
+    (bench.folder / "photos/dog").mkdir()
+    return args
+
+
+@provocation
+def images_beside_classes(bench):
+    return quantize_images(bench, *UNIT, images=["photos/cat/a.png", "photos/b.png"])
+
+
+@provocation
+def arrays_beside_images(bench):
+    args = quantize_images(bench, *UNIT)
+    np.save(bench.path("photos/x.npy"), bench.images())
+    return args
+
+
+@provocation
+def image_of_another_kind(bench):
+    args = quantize_images(bench, *UNIT)
+    bench.write("photos/a.png", "GIF89a")
+    return args
+
+
+@provocation
+def cut_jpeg(bench):
+    args = quantize_images(bench, *UNIT)
+    bench.write("photos/a.png", (IMAGES / "444.jpg").read_bytes()[:700])
+    return args
+
+
+@provocation
+def cut_png(bench):
+    args = quantize_images(bench, *UNIT)
+    bench.write("photos/a.png", (IMAGES / "rgb16.png").read_bytes()[:700])
+    return args
+
+
+@provocation
+def image_bomb(bench):
+    args = quantize_images(bench, *UNIT)
+    jpeg = bytearray((IMAGES / "444.jpg").read_bytes())
+    size = jpeg.index(b"\xff\xc0") + 5  # height, width
+    jpeg[size:size + 4] = b"\xff\xdc\xff\xdc"
+    bench.write("photos/a.png", bytes(jpeg))
+    return args
+
+
+@provocation
+def crop_larger_than_the_image(bench):
+    return quantize_images(bench, *UNIT, "--resize", "7")
+
+
 # ---- quantization
+
+
+@provocation
+def made_up_data(bench):
+    return bench.quantize(data="synthetic")
 
 
 class GroupedTransposed(torch.nn.Module):
@@ -617,3 +760,13 @@ def value_out_of_a_list(bench):
 @provocation
 def unknown_quantizer(bench):
     return ["capabilities", "cuda"]
+
+
+@provocation
+def crop_that_is_no_size(bench):
+    return [*bench.quantize(), "--crop", "large"]
+
+
+@provocation
+def seed_that_is_none(bench):
+    return [*bench.quantize(), "--shuffle", "-1"]

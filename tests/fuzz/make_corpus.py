@@ -143,6 +143,9 @@ def main():
     write("idx/images.gz", gzip.compress(images, mtime=0))
     write("idx/labels", struct.pack(">HBBI", 0, 8, 1, 4) + bytes([0, 9, 3, 1]))
 
+    for name in ("420.jpg", "progressive.jpg", "cmyk.jpg", "orientation6.jpg", "palette_transparent.png", "interlaced.png", "grey16.png", "rgba.png"):
+        write(f"image/{name}", (CORPUS.parent.parent / "data/images" / name).read_bytes())
+
 
 if __name__ == "__main__":
     main()
