@@ -16,3 +16,6 @@ install(FILES
   ${CMAKE_CURRENT_BINARY_DIR}/torquantConfigVersion.cmake
   ${CMAKE_CURRENT_LIST_DIR}/FindLibTorch.cmake
   DESTINATION ${package_dir})
+if(TORQUANT_WITH_TORCH)
+  install(FILES ${CMAKE_SOURCE_DIR}/torquant/recipe/recipe.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/torquant)
+endif()

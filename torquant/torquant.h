@@ -16,5 +16,6 @@
 #include "torquant/quantizer/composable_quantizer.h"
 #include "torquant/quantizer/embedding_quantizer.h"
 #include "torquant/quantizer/recipe_quantizer.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"

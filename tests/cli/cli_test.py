@@ -1,11 +1,15 @@
 """Runs the torquant program as users do: cli_test.py TORQUANT DEMO_FOLDER"""
 import json
 import pathlib
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
+import zlib
 
 import numpy as np
 import torch
@@ -13,6 +17,28 @@ import torch.ao.quantization.fx._decomposed  # the operators of quantized progra
 from safetensors.numpy import load_file, save_file
 
 PROGRAM, MODEL = sys.argv[1], str(pathlib.Path(sys.argv[2]) / "fashion_mnist_resnet.pt2")
+
+
+IMAGES = pathlib.Path(__file__).parent.parent / "data/images"
+
+
+def write_grey_png(path, pixels):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *pixels.shape[::-1], 8, 0, 0, 0, 0))
+                     + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+class TwoInputs(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.right = torch.nn.Linear(4, 3), torch.nn.Linear(6, 3)
+
+    def forward(self, x, y):
+        return self.left(x) + self.right(y)
 
 
 class GroupedTransposed(torch.nn.Module):
@@ -65,12 +91,14 @@ class Cli(unittest.TestCase):
 
     def test_help_names_every_command_and_exits_0(self):
         text = self.run_program("--help").stdout
-        for command in ("inspect", "plan", "quantize", "eval", "run", "bench", "capabilities", "doctor"):
+        for command in ("inspect", "recipes", "plan", "quantize", "merge-observers", "eval", "run", "bench", "capabilities", "doctor"):
             self.assertIn(f"\n  {command} ", text)
             self.assertIn("--help", self.run_program(command, "--help").stdout)
 
     def test_wrong_usage_exits_2(self):
         for args in ([], ["bake"], ["inspect"], ["inspect", MODEL, "--bogus"], ["quantize", MODEL, "--recipe", "xnnpack-static"],
+                     ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data], ["merge-observers", "one", "-o", "m"],
+                     ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "--observers", "m", "-o", "q.pt2"],
                      ["eval", MODEL, "--data", self.data, "--samples", "0"], ["--threads", "no", "doctor"]):
             self.assertTrue(self.run_program(*args, code=2).stderr.startswith("error: "), args)
 
@@ -119,6 +147,34 @@ class Cli(unittest.TestCase):
         self.assertEqual(layers["classifier"]["reason"], "left in float by rule 2 (op aten.linear.default)")
         self.assertIn("21 of 22 layers", self.run_program("plan", MODEL, "--recipe", str(recipe)).stdout)
 
+    def test_plan_counts_what_each_rule_decides(self):
+        recipe = self.folder / "recipe.json"
+        recipe.write_text(json.dumps({"scheme": "xnnpack-static", "rules": [
+            {"select": {"parameter": "stem.0.weight"}, "scheme": "x86-static"},
+            {"select": {"weight_shape": ["*", 1, "..."]}, "scheme": "xnnpack-static-per-tensor"},
+            {"select": {"index": [0, -1]}, "scheme": "float"}]}))
+        plan = json.loads(self.run_program("plan", MODEL, "--recipe", str(recipe), "--json").stdout)
+        in_float = [layer["module"] for layer in plan["layers"] if not layer["quantized"]]
+        self.assertEqual(in_float, ["stem.0", "classifier"])
+        self.assertEqual(plan["rules"][0]["nodes"], 0)
+        self.assertEqual(plan["rules"][2], {"rule": 3, "select": "index 0, -1", "scheme": "float", "nodes": plan["rules"][2]["nodes"]})
+        depthwise = [layer for layer in plan["layers"] if layer["decided_by"] == "rule 2 (weight_shape [*, 1, ...])"]
+        self.assertGreater(len(depthwise), 2)
+        self.assertEqual({layer["scheme"] for layer in depthwise}, {"int8 input, int8 weight"})
+        text = self.run_program("plan", MODEL, "--recipe", str(recipe)).stdout
+        self.assertIn("rule 1 (parameter stem.0.weight) → x86-static: nothing, later rules take all that it selects", text)
+
+    def test_recipes_are_listed_and_shown_as_files_to_edit(self):
+        text = self.run_program("recipes").stdout
+        recipes = json.loads(self.run_program("recipes", "--json").stdout)["recipes"]
+        self.assertIn("x86-static", [recipe["name"] for recipe in recipes])
+        for recipe in recipes:
+            self.assertRegex(text, rf"{recipe['name']} +{recipe['summary']}")
+            (self.folder / "mine.json").write_text(self.run_program("recipes", recipe["name"]).stdout)
+            mine, named = ([{**layer, "decided_by": ""} for layer in json.loads(self.run_program("plan", MODEL, "--recipe", name, "--json").stdout)["layers"]]
+                           for name in (self.path("mine.json"), recipe["name"]))
+            self.assertEqual(mine, named)
+
     def test_quantize_writes_a_small_program_that_python_runs_alike(self):
         result = json.loads(self.quantize("int8.pt2", "--json").stdout)
         self.assertEqual((result["quantized_layers"], result["samples"]), (22, 8))
@@ -136,6 +192,45 @@ class Cli(unittest.TestCase):
         self.quantize("again/once.pt2")
         self.assertEqual((self.folder / "once.pt2").read_bytes(), (self.folder / "again/once.pt2").read_bytes())
 
+    def test_quantize_gives_the_same_bytes_for_any_number_of_threads(self):
+        outputs = []
+        for threads in ("1", "2", "4"):
+            (self.folder / threads).mkdir()
+            self.quantize(f"{threads}/q.pt2", "--threads", threads)
+            outputs.append((self.folder / threads / "q.pt2").read_bytes())
+        self.assertEqual(outputs[0], outputs[1])
+        self.assertEqual(outputs[0], outputs[2])
+
+    def test_observers_of_shards_are_merged(self):
+        parts = []
+        for i in range(4):
+            np.savez(self.path(f"shard{i}.npz"), x0=self.images[2 * i:2 * i + 2])
+            parts.append(self.path(f"{i}.observers"))
+            done = self.run_program("quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.path(f"shard{i}.npz"), "--save-observers", parts[-1])
+            self.assertIn("2 samples", done.stdout)
+        merged = self.path("merged.observers")
+        self.assertIn("8 samples of 4 files", self.run_program("merge-observers", *parts, "-o", merged).stdout)
+        take = ["quantize", MODEL, "--recipe", "xnnpack-static", "--observers"]
+        result = json.loads(self.run_program(*take, merged, "-o", self.path("merged.pt2"), "--json").stdout)
+        self.assertEqual((result["samples"], result["quantized_layers"]), (8, 22))
+        whole = self.path("whole.observers")
+        self.quantize("whole.pt2", "--save-observers", whole)
+        one_pass, of_shards = load_file(whole), load_file(merged)
+        self.assertEqual(one_pass.keys(), of_shards.keys())
+        for name, value in one_pass.items():
+            if name.endswith("histogram"):
+                self.assertEqual(value.sum(dtype=np.float64), of_shards[name].sum(dtype=np.float64), name)
+            else:
+                np.testing.assert_array_equal(value, of_shards[name], name)
+        ours, theirs = self.forward(self.path("merged.pt2"), self.images), self.forward(self.path("whole.pt2"), self.images)
+        self.assertGreater(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1], 0.999)
+        # Observers of one file alone: the bytes of a run from the data.
+        self.run_program(*take, whole, "-o", self.path("again.pt2"))
+        self.assertEqual(*((self.folder / name).read_bytes().replace(b"again", b"whole") for name in ("again.pt2", "whole.pt2")))
+        self.assert_error("quantize", MODEL, "--recipe", "x86-static", "--observers", merged, "-o", self.path("x.pt2"),
+                          says=["merged.observers", "placed by another recipe", "xnnpack-static there, x86-static here"])
+        self.assert_error(*take, self.data, "-o", self.path("x.pt2"), says=["calibration.npz"])
+
     def test_quantize_reports_progress_as_json_lines(self):
         lines = [json.loads(line) for line in self.quantize("p.pt2", "--json").stderr.splitlines()]
         self.assertEqual((lines[-1]["stage"], lines[-1]["done"], lines[-1]["total"]), ("calibrate", 8, 8))
@@ -144,6 +239,98 @@ class Cli(unittest.TestCase):
         done = self.quantize("s.pt2", "--samples", "3", "--batch-size", "2")
         self.assertIn("calibrating with 3 of the 8 samples", done.stderr)
         self.assertIn("3 calibration samples", done.stdout)
+
+    # ---- data
+
+    def images_by_class(self, classes=10, each=3):
+        """A folder with one folder a class, and the same images as arrays, in the order of the folder."""
+        pixels = np.random.default_rng(1).integers(0, 256, (classes * each, 28, 28), np.uint8)
+        labels = np.repeat(np.arange(classes), each)
+        for i, image in enumerate(pixels):
+            write_grey_png(self.folder / f"photos/class{labels[i]}/{i % each}.png", image)
+        np.savez(self.path("photos.npz"), x0=pixels[:, None].astype(np.float32) / 255, y=labels)
+        return self.path("photos"), self.path("photos.npz")
+
+    def test_a_folder_of_images_is_the_same_as_its_arrays(self):
+        photos, arrays = self.images_by_class()
+        (self.folder / "photos/class3/.DS_Store").write_text("")
+        ours = json.loads(self.run_program("eval", MODEL, "--data", photos, "--preprocess", "unit", "--json").stdout)
+        theirs = json.loads(self.run_program("eval", MODEL, "--data", arrays, "--json").stdout)
+        self.assertEqual((ours["samples"], ours["top1"], ours["top5"]), (30, theirs["top1"], theirs["top5"]))
+        self.assertAlmostEqual(ours["loss"], theirs["loss"], places=6)  # summed in another order
+        for folder, data in (("a", [photos, "--preprocess", "unit"]), ("b", [photos, "--mean", "0", "--std", "1", "--shuffle", "0"]), ("c", [arrays, "--shuffle", "0"]), ("d", [arrays])):
+            (self.folder / folder).mkdir()
+            self.run_program("quantize", MODEL, "--recipe", "xnnpack-static", "--samples", "12", "-o", self.path(f"{folder}/q.pt2"), "--data", *data)
+        programs = [(self.folder / folder / "q.pt2").read_bytes() for folder in "abcd"]
+        self.assertEqual(programs[0], programs[1])
+        self.assertEqual(programs[0], programs[2])
+        self.assertNotEqual(programs[2], programs[3])
+
+    def test_what_was_taken_of_a_folder_of_images_is_said(self):
+        photos, _ = self.images_by_class(classes=4)
+        done = self.run_program("eval", MODEL, "--data", photos, "--preprocess", "unit", "--samples", "5")
+        self.assertIn("judging by 5 of the 12 samples of", done.stderr)
+        self.assertIn("photos (shuffled by seed 0)", done.stderr)
+        self.assertIn("4 class folders for a program of 10 classes", done.stderr)
+        done = self.run_program("quantize", MODEL, "--recipe", "xnnpack-static", "--data", photos, "--preprocess", "unit", "--samples", "5", "--shuffle", "7", "-o", self.path("q.pt2"), "--json")
+        self.assertIn("photos (shuffled by seed 7)", json.loads(done.stdout)["data"])
+        notes = [json.loads(line).get("note", "") for line in done.stderr.splitlines()]
+        self.assertIn("calibrating with 5 of the 12 samples of", notes[0])
+
+    def test_colour_photographs_become_what_the_program_takes(self):
+        (self.folder / "flat").mkdir()
+        for name in ("420.jpg", "cmyk.jpg", "rgba.png", "orientation6.jpg"):
+            shutil.copy(IMAGES / name, self.folder / "flat")
+        result = json.loads(self.run_program("quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.path("flat"), "--preprocess", "inception", "-o", self.path("q.pt2"), "--json").stdout)
+        self.assertEqual(result["samples"], 4)
+        self.assert_error("eval", MODEL, "--data", self.path("flat"), "--preprocess", "unit", says=["has no labels", "a folder for each class"])
+
+    def test_images_that_cannot_be_used(self):
+        photos, arrays = self.images_by_class(classes=2, each=1)
+        quantize = ["quantize", MODEL, "--recipe", "xnnpack-static", "-o", self.path("q.pt2"), "--data"]
+        self.assert_error(*quantize, photos, says=["how the program wants them prepared was not said", "--preprocess imagenet | "])
+        self.assert_error(*quantize, photos, "--resize", "28", says=["how to normalise images was not said", "--mean and --std"])
+        self.assert_error(*quantize, photos, "--preprocess", "imagenet", says=["mean: 3 values", "images of 1 channel"])
+        self.assert_error(*quantize, photos, "--mean", "127.5", "--std", "1", says=["mean: 127.5", "0 to 1", "0.5"])
+        self.assert_error(*quantize, photos, "--preprocess", "unit", "--crop", "20x24", says=["input x", "size 20 on axis 2"])
+        self.assert_error(*quantize, photos, "--preprocess", "unit", "--resize", "20", says=["class", "has no part of 28 x 28", "--resize 28"])
+        self.assert_error(*quantize, arrays, "--preprocess", "unit", says=["photos.npz: is no folder of images"])
+        for flags in (["--preprocess", "magic"], ["--preprocess", "unit", "--crop", "big"], ["--shuffle", "-1"], ["--mean", "a"]):
+            self.assertNotEqual(self.run_program(*quantize, photos, *flags, code=2).stderr, "", flags)
+        (self.folder / "photos/class1/0.png").write_bytes((IMAGES / "rgb16.png").read_bytes()[:300])
+        self.assert_error(*quantize, photos, "--preprocess", "unit", says=["class1/0.png: is no PNG file that can be read"])
+        (self.folder / "photos/class1/notes.txt").write_text("")
+        self.assert_error(*quantize, photos, "--preprocess", "unit", says=["class1/notes.txt: is no image", ".jpg, .jpeg, .png"])
+        self.assertFalse((self.folder / "q.pt2").exists())
+
+    def test_made_up_data_set_ranges_only_where_allowed(self):
+        quantize = ["quantize", MODEL, "--recipe", "xnnpack-static", "-o", self.path("q.pt2"), "--data", "synthetic"]
+        self.assert_error(*quantize, says=["--data synthetic: xnnpack-static takes", "ranges of activations", "wrong for real ones", "--allow-synthetic"])
+        self.assertFalse((self.folder / "q.pt2").exists())
+        self.assertIn("calibrated with made-up data", self.run_program(*quantize, "--allow-synthetic").stdout)
+        result = json.loads(self.run_program(*quantize, "--allow-synthetic", "--json").stdout)
+        self.assertEqual((result["synthetic_data"], result["data"], result["samples"]), (True, "synthetic", 32))
+        self.assertFalse(json.loads(self.quantize("real.pt2", "--json").stdout)["synthetic_data"])
+        self.assert_error("eval", MODEL, "--data", "synthetic", says=["synthetic: has no labels"])
+
+    def test_programs_of_several_inputs(self):
+        program = self.path("two.pt2")
+        torch.export.save(torch.export.export(TwoInputs(), (torch.randn(1, 4), torch.randn(1, 6))), program)
+        x, y = self.images[:, 0, 0, :4], self.images[:, 0, 0, :6]
+        np.savez(self.path("two.npz"), x0=x, x1=y, y=np.zeros(8, np.int64))
+        samples = {f"{i}.x{k}": array[i:i + 1] for i in range(8) for k, array in enumerate((x, y))}
+        save_file(samples, self.path("two.safetensors"))
+        quantize = ["quantize", program, "--recipe", "xnnpack-static"]
+        for folder, data in (("a", "two.npz"), ("b", "two.safetensors")):
+            (self.folder / folder).mkdir()
+            self.run_program(*quantize, "--data", self.path(data), "-o", self.path(f"{folder}/q.pt2"))
+        self.assertEqual((self.folder / "a/q.pt2").read_bytes(), (self.folder / "b/q.pt2").read_bytes())
+        self.assertIn("8 samples", self.run_program("eval", self.path("a/q.pt2"), "--data", self.path("two.npz")).stdout)
+        del samples["5.x1"]
+        save_file(samples, self.path("lacks.safetensors"))
+        self.assert_error(*quantize, "--data", self.path("lacks.safetensors"), "-o", self.path("q.pt2"), says=["sample 5: has no 5.x1"])
+        np.savez(self.path("one.npz"), x0=x)
+        self.assert_error(*quantize, "--data", self.path("one.npz"), "-o", self.path("q.pt2"), says=["one.npz", "inputs: 1 given", "2: x, y"])
 
     def test_run_takes_inputs_by_name_too(self):
         save_file({"x": self.images}, self.path("named.safetensors"))
@@ -190,22 +377,50 @@ class Cli(unittest.TestCase):
         self.assertTrue((self.folder / "q.pt2").exists())
         self.assertIn("stay in float", self.run_program("plan", program, "--recipe", "xnnpack-static").stdout)
 
-    def test_an_interrupted_run_says_so_and_writes_nothing(self):
-        np.savez(self.data, x0=np.zeros((20000, 1, 28, 28), np.float32))
-        output = self.folder / "q.pt2"
-        output.write_text("the old one")
-        for signal_number in (signal.SIGINT, signal.SIGTERM):
-            process = subprocess.Popen([PROGRAM, "quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "-o", output, "--samples", "20000", "--json"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            while '"done"' not in process.stderr.readline():  # calibration has begun
-                self.assertIsNone(process.poll())
-            process.send_signal(signal_number)
-            out, err = process.communicate(timeout=60)
-            self.assertEqual(process.returncode, -signal_number)
-            self.assertEqual(out, "")
-            self.assertRegex(err, r"interrupted after [\d,]+ of 20,000 calibration samples; nothing was written")
+    def interrupt(self, arguments, signal_number, after):
+        """Starts a quantization, interrupts it after so many lines of progress, and gives what it printed."""
+        process = subprocess.Popen([PROGRAM, *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        lines = 0
+        while lines < after:
+            lines += '"done"' in process.stderr.readline()
+            self.assertIsNone(process.poll())
+        process.send_signal(signal_number)
+        sent = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - sent, 5)  # a second on a machine that does nothing else
+        self.assertEqual(process.returncode, -signal_number)
+        self.assertEqual(out, "")
+        return err
+
+    def test_an_interrupted_calibration_goes_on_to_the_same_bytes(self):
+        rng = np.random.default_rng(3)
+        np.savez(self.data, x0=rng.random((3000, 1, 28, 28), np.float32))
+        (self.folder / "whole").mkdir()
+        arguments = ["quantize", MODEL, "--recipe", "xnnpack-static", "--data", self.data, "--samples", "3000"]
+        self.run_program(*arguments, "-o", self.path("whole/q.pt2"))
+        output, state = self.folder / "q.pt2", self.folder / "q.pt2.calibration"
+        for signal_number, threads in ((signal.SIGINT, "1"), (signal.SIGTERM, "2")):
+            output.write_text("the old one")
+            err = self.interrupt([*arguments, "-o", output, "--threads", threads], signal_number, 1)
+            self.assertRegex(err, rf"interrupted after [\d,]+ of 3,000 calibration samples; what they gave is in {state}\n"
+                                  rf"  to go on: the same command with --resume {state}\n")
             self.assertEqual(output.read_text(), "the old one")
-            self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["calibration.npz", "q.pt2"])
+            self.assert_error(*arguments[:4], "--observers", str(state), "-o", str(output), says=["an interrupted calibration", "--resume"])
+            self.assert_error(*arguments[:-1], "2999", "--resume", str(state), "-o", str(output), says=["3000 samples", "now it is 2999"])
+            self.assert_error(*arguments[:3], "x86-static", *arguments[4:], "--resume", str(state), "-o", str(output), says=["another recipe"])
+            self.run_program(*arguments, "-o", str(output), "--resume", str(state))
+            self.assertEqual(output.read_bytes(), (self.folder / "whole/q.pt2").read_bytes())
+            self.assertFalse(state.exists())
+
+    def test_an_interrupted_calibration_is_of_its_data(self):
+        arguments = ["quantize", MODEL, "--recipe", "xnnpack-static", "--samples", "20000", "-o", self.path("q.pt2"), "--data"]
+        for name, value in (("zeros.npz", 0), ("ones.npz", 1)):
+            np.savez(self.path(name), x0=np.full((20000, 1, 28, 28), value, np.float32))
+        self.interrupt([*arguments, self.path("zeros.npz")], signal.SIGINT, 1)
+        state = self.path("q.pt2.calibration")
+        self.assert_error(*arguments, self.path("ones.npz"), "--resume", state, says=["was calibrating with other data"])
+        self.run_program("merge-observers", state, state, "-o", self.path("m"), code=1)
+        self.assertFalse((self.folder / "q.pt2").exists())
 
     # ---- bad input
 
@@ -221,7 +436,9 @@ class Cli(unittest.TestCase):
         recipe = self.folder / "recipe.json"
         for text, says in (("{", "is no JSON"), ('{"scheme": "int7"}', 'unknown scheme "int7"'),
                            ('{"scheme": "xnnpack-static", "rules": [{"select": {"module": "nope.*"}, "scheme": "float"}]}',
-                            "rule 1: module nope.* selects nothing of the program")):
+                            "rule 1: module nope.* selects nothing of the program"),
+                           ('{"scheme": "xnnpack-static", "rules": [{"select": {"module": "stme.0"}, "scheme": "float"}]}', 'did you mean "stem.0"?'),
+                           ('{"scheme": "xnnpack-static", "rules": [{"select": {"index": 22}, "scheme": "float"}]}', "rule 1: index 22: 22 layers")):
             recipe.write_text(text)
             self.assert_error("plan", MODEL, "--recipe", str(recipe), says=["recipe.json", says])
 

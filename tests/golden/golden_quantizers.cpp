@@ -30,24 +30,24 @@ XNNPACKQuantizer::Config xnnpack_config(const Json& json) {
   return get_symmetric_quantization_config(args);
 }
 
-InductorQuantizer::Config x86_config(const Json& json) {
+PatternQuantizer::Config x86_config(const Json& json) {
   if (json.is_null()) return std::nullopt;
   return get_default_x86_inductor_quantization_config({.is_qat = json.value("is_qat", false),
                                                        .is_dynamic = json.value("is_dynamic", false),
                                                        .reduce_range = json.value("reduce_range", false)});
 }
 
-InductorQuantizer::Config arm_config(const Json& json) {
+PatternQuantizer::Config arm_config(const Json& json) {
   if (json.is_null()) return std::nullopt;
   return get_default_arm_inductor_quantization_config(
       {.is_qat = json.value("is_qat", false), .is_dynamic = json.value("is_dynamic", false)});
 }
 
-std::unique_ptr<Quantizer> make_inductor(std::unique_ptr<InductorQuantizer> quantizer, const Json& calls,
-                                         InductorQuantizer::Config (*config_of)(const Json&)) {
+std::unique_ptr<Quantizer> make_inductor(std::unique_ptr<PatternQuantizer> quantizer, const Json& calls,
+                                         PatternQuantizer::Config (*config_of)(const Json&)) {
   for (const Json& call : calls) {
     const std::string method = call[0];
-    const InductorQuantizer::Config config =
+    const PatternQuantizer::Config config =
         call.back() == "fp16" ? get_x86_inductor_linear_dynamic_fp16_config() : config_of(call.back());
     if (method == "set_global") {
       quantizer->set_global(config);

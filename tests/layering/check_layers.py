@@ -23,6 +23,9 @@ THIRD_PARTY = {
     "spdlog": "spdlog::spdlog",
     "CLI": "CLI11::CLI11",
     "zlib.h": "ZLIB::ZLIB",
+    "jerror.h": "JPEG::JPEG",
+    "jpeglib.h": "JPEG::JPEG",
+    "png.h": "PNG::PNG",
 }
 # The C and C++ standard libraries, POSIX and compiler intrinsics have no folder of their own.
 SYSTEM = re.compile(r"[a-z0-9_]+(\.h)?|sys/[a-z0-9_]+\.h")

@@ -13,6 +13,7 @@
 #include "torquant/quantizer/arm_inductor_quantizer.h"
 #include "torquant/quantizer/composable_quantizer.h"
 #include "torquant/quantizer/embedding_quantizer.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
@@ -24,6 +25,7 @@ using QuantizerPtr = std::shared_ptr<Quantizer>;
 const std::map<std::string, std::function<QuantizerPtr()>>& quantizers() {
   static const std::map<std::string, std::function<QuantizerPtr()>> kQuantizers = {
       {"xnnpack", [] { return std::make_shared<XNNPACKQuantizer>(); }},
+      {"torquant", [] { return std::make_shared<TorquantQuantizer>(); }},
       {"x86", [] { return std::make_shared<X86InductorQuantizer>(); }},
       {"arm", [] { return std::make_shared<ArmInductorQuantizer>(); }},
       {"embedding", [] { return std::make_shared<EmbeddingQuantizer>(); }},

@@ -15,7 +15,9 @@ enum ExitCode : int {
 // Each adds one subcommand whose callback does the work and stores how it ended.
 void add_inspect(CLI::App& app, ExitCode& exit_code);
 void add_plan(CLI::App& app, ExitCode& exit_code);
+void add_recipes(CLI::App& app, ExitCode& exit_code);
 void add_quantize(CLI::App& app, ExitCode& exit_code);
+void add_merge_observers(CLI::App& app, ExitCode& exit_code);
 void add_eval(CLI::App& app, ExitCode& exit_code);
 void add_run(CLI::App& app, ExitCode& exit_code);
 void add_bench(CLI::App& app, ExitCode& exit_code);

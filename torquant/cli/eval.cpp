@@ -10,12 +10,12 @@
 
 #include "torquant/cli/batches.h"
 #include "torquant/cli/commands.h"
+#include "torquant/cli/data_flags.h"
 #include "torquant/cli/metrics.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
 #include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
-#include "torquant/data/open_dataset.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/io/pt2.h"
 
@@ -26,21 +26,35 @@ namespace {
 constexpr int64_t kPreferredBatch = 64;
 
 struct Options {
-  std::string program, data;
-  std::optional<int64_t> samples, batch_size;
+  std::string program;
+  DataFlags data;
+  std::optional<int64_t> batch_size;
   bool json = false;
 };
 
+// A class without a folder shifts the labels of all behind it.
+void note_missing_classes(const Dataset& data, int64_t classes, bool json) {
+  const auto folders = static_cast<int64_t>(data.class_names().size());
+  if (folders == 0 || folders == classes) return;
+  print_note(fmt::format("{} class folders for a program of {} classes: the label of a folder is its place in the "
+                         "order of their names, so that one that is missing shifts those behind it",
+                         with_commas(folders), with_commas(classes)),
+             json);
+}
+
 ClassificationMetrics evaluate(const Options& options) {
   const Program program = load_pt2(options.program);
-  const std::unique_ptr<Dataset> data = open_dataset(options.data, Split::kTest);
+  const std::unique_ptr<Dataset> data = open_data(options.data, program, Split::kTest);
   if (!data->sample(0).labels.defined()) {
     throw Error({.where = data->name(),
                  .what = "has no labels to compare with",
-                 .hint = "add y (npz), <sample>.y (safetensors) or the …labels-idx1… file beside the images"});
+                 .hint =
+                     "add y (npz), <sample>.y (safetensors), the …labels-idx1… file (IDX), or a folder for each class "
+                     "of images"});
   }
   const BatchPlan plan = plan_batches(program, *data, options.batch_size, kPreferredBatch);
-  const int64_t total = std::min(options.samples.value_or(data->size()), data->size());
+  const int64_t total = std::min(options.data.samples.value_or(data->size()), data->size());
+  note_subset("judging by", total, *data, options.json);
   Progress progress("eval", total, progress_style(options.json));
   Interpreter interpreter(program);
   ClassificationMetrics metrics;
@@ -61,6 +75,7 @@ ClassificationMetrics evaluate(const Options& options) {
     }
     progress.update(first + count);
   }
+  note_missing_classes(*data, metrics.classes(), options.json);
   return metrics;
 }
 
@@ -71,9 +86,12 @@ void add_eval(CLI::App& app, ExitCode& exit_code) {
   CLI::App* command = app.add_subcommand("eval", "Measure a classifier on labelled data: top-1, top-5, loss");
   command->add_option("PROGRAM", options->program, "A .pt2 archive whose first output are logits [N, classes]")
       ->required();
-  command->add_option("--data", options->data, "Labelled data: a file or folder (safetensors, npz, IDX images)")
+  add_data_flags(
+      *command, options->data,
+      "Labelled data: a file (safetensors, npz, IDX images), a folder with one, or a folder with a folder of "
+      "JPEG and PNG images for each class",
+      "Only the first so many")
       ->required();
-  command->add_option("--samples", options->samples, "Only the first so many")->check(at_least_one());
   command->add_option("--batch-size", options->batch_size, "Samples a call; as the program allows if absent")
       ->check(at_least_one());
   command->add_flag("--json", options->json, "Print one JSON object");

@@ -72,13 +72,12 @@ std::vector<std::string> unknown_operators(const Program& program) {
 // What each recipe could do, by its name: a summary, or why it does nothing.
 std::vector<std::pair<std::string, std::string>> try_recipes(const Program& program) {
   std::vector<std::pair<std::string, std::string>> results;
-  for (const std::string& scheme : scheme_names()) {
-    if (scheme == kFloatScheme) continue;
+  for (const std::string& name : built_in_recipes()) {
     try {
-      RecipeQuantizer quantizer(load_recipe(scheme));
-      results.emplace_back(scheme, summary(prepare_pt2e(program.clone(), quantizer).report()));
+      RecipeQuantizer quantizer(load_recipe(name));
+      results.emplace_back(name, summary(prepare_pt2e(program.clone(), quantizer).report()));
     } catch (const Error& error) {
-      results.emplace_back(scheme, "nothing: " + error.reason());
+      results.emplace_back(name, "nothing: " + error.reason());
     }
   }
   return results;

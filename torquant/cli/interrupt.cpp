@@ -6,17 +6,17 @@
 namespace torquant::cli {
 namespace {
 
-volatile std::sig_atomic_t received = 0;
+volatile std::sig_atomic_t received_signal = 0;
 
 void remember(int signal) {
-  received = signal;
+  received_signal = signal;
   std::signal(signal, SIG_DFL);
 }
 
 }  // namespace
 
 InterruptGuard::InterruptGuard() {
-  received = 0;
+  received_signal = 0;
   std::signal(SIGINT, remember);
   std::signal(SIGTERM, remember);
 }
@@ -26,8 +26,10 @@ InterruptGuard::~InterruptGuard() {
   std::signal(SIGTERM, SIG_DFL);
 }
 
-void InterruptGuard::check(const std::string& after) const {
-  if (received != 0) throw Interrupted{.signal = received, .after = after};
+bool InterruptGuard::received() const { return received_signal != 0; }
+
+void InterruptGuard::end(const std::string& after, const std::string& kept) const {
+  throw Interrupted{.signal = received_signal, .after = after, .kept = kept};
 }
 
 void end_by_signal(int signal) {

@@ -8,6 +8,7 @@ namespace torquant::cli {
 struct Interrupted {
   int signal;
   std::string after;  // what was done until then: "12 of 32 samples"
+  std::string kept;   // what is left of it: "nothing was written", or where it is and how to go on
 };
 
 // While one lives, the first SIGINT or SIGTERM is only remembered, so that no file stays half written; a second one
@@ -19,8 +20,9 @@ class InterruptGuard {
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
 
-  // Throws Interrupted if a signal came.
-  void check(const std::string& after) const;
+  bool received() const;
+  // Once a signal was received.
+  [[noreturn]] void end(const std::string& after, const std::string& kept) const;
 };
 
 // Ends the process as an unhandled signal would: a shell that runs it in a loop ends too.

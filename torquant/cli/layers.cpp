@@ -58,6 +58,15 @@ void print_layers(const QuantizationReport& report, const RecipeQuantizer& quant
   print_table(rows);
 }
 
+void print_rules(const RecipeQuantizer& quantizer) {
+  const Recipe& recipe = quantizer.recipe();
+  const std::vector<size_t> decided = quantizer.decided_by_rule();
+  for (size_t i = 0; i < recipe.rules.size(); ++i) {
+    fmt::print("{} → {}: {}\n", rule_text(recipe, i), recipe.rules[i].scheme,
+               decided[i] == 0 ? "nothing, later rules take all that it selects" : fmt::format("{} nodes", decided[i]));
+  }
+}
+
 std::string summary(const QuantizationReport& report) {
   return fmt::format("{} of {} layers, {:.1f} % of their weight bytes, {:.1f} % of their multiply-accumulates",
                      report.quantized_layers(), report.layers.size(), report.percent_of_weight_bytes(),
@@ -77,6 +86,15 @@ nlohmann::ordered_json to_json(const QuantizationReport& report, const RecipeQua
     row["macs"] = layer.macs;
     layers.push_back(std::move(row));
   }
+  auto rules = nlohmann::ordered_json::array();
+  const Recipe& recipe = quantizer.recipe();
+  const std::vector<size_t> decided = quantizer.decided_by_rule();
+  for (size_t i = 0; i < recipe.rules.size(); ++i) {
+    rules.push_back({{"rule", i + 1},
+                     {"select", recipe.rules[i].select.text()},
+                     {"scheme", recipe.rules[i].scheme},
+                     {"nodes", decided[i]}});
+  }
   auto refusals = nlohmann::ordered_json::array();
   for (const Refusal& refusal : report.refusals)
     refusals.push_back({{"node", refusal.node}, {"reason", refusal.reason}});
@@ -84,6 +102,7 @@ nlohmann::ordered_json to_json(const QuantizationReport& report, const RecipeQua
           {"all_layers", report.layers.size()},
           {"percent_of_weight_bytes", report.percent_of_weight_bytes()},
           {"percent_of_macs", report.percent_of_macs()},
+          {"rules", std::move(rules)},
           {"layers", std::move(layers)},
           {"refusals", std::move(refusals)}};
 }

@@ -17,6 +17,8 @@ void refuse_shortfall(const std::string& program, const std::vector<const LayerR
 
 // One row a layer: what decided, scheme or reason, bytes.
 void print_layers(const QuantizationReport& report, const RecipeQuantizer& quantizer);
+// One line a rule of the recipe: what it selects, what becomes of it, over how many nodes it decided.
+void print_rules(const RecipeQuantizer& quantizer);
 // "21 of 22 layers, 99.8 % of their weight bytes, 100.0 % of their multiply-accumulates"
 std::string summary(const QuantizationReport& report);
 

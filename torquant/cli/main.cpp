@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
       "Quantizes PyTorch programs (.pt2 archives of torch.export) without Python.\n\n"
       "  torquant inspect  model.pt2                                  what is in it\n"
       "  torquant plan     model.pt2 --recipe xnnpack-static          what would be done to each layer\n"
+      "  torquant recipes                                             what can be done\n"
       "  torquant quantize model.pt2 --recipe xnnpack-static --data calib/ -o model.int8.pt2\n"
       "  torquant eval     model.int8.pt2 --data test/                how good it is\n\n"
       "Exit codes: 0 done as asked, 1 error, 2 wrong usage, 3 done with less than asked (--allow-partial).",
@@ -39,8 +40,8 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
   });
-  for (const auto add :
-       {add_inspect, add_plan, add_quantize, add_eval, add_run, add_bench, add_capabilities, add_doctor}) {
+  for (const auto add : {add_inspect, add_recipes, add_plan, add_quantize, add_merge_observers, add_eval, add_run,
+                         add_bench, add_capabilities, add_doctor}) {
     add(app, exit_code);
   }
 
@@ -54,7 +55,7 @@ int main(int argc, char** argv) {
     app.exit(error);  // prints what --help and --version ask for
     return kDone;
   } catch (const Interrupted& interrupted) {
-    fmt::print(stderr, "interrupted after {}; nothing was written\n", interrupted.after);
+    fmt::print(stderr, "interrupted after {}; {}\n", interrupted.after, interrupted.kept);
     end_by_signal(interrupted.signal);
   } catch (const c10::Error& error) {
     return report(error.what_without_backtrace());

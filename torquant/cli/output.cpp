@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace torquant::cli {
 namespace {
@@ -55,6 +56,10 @@ std::vector<std::string> table(const std::vector<std::vector<std::string>>& rows
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   for (const std::string& line : table(rows)) fmt::print("{}\n", line);
+}
+
+void print_note(const std::string& text, bool json) {
+  fmt::print(stderr, "{}\n", json ? nlohmann::json{{"note", text}}.dump() : text);
 }
 
 }  // namespace torquant::cli

@@ -13,4 +13,7 @@ std::string bytes_text(int64_t bytes);    // "4.6 MB" (decimal units, as files a
 std::vector<std::string> table(const std::vector<std::vector<std::string>>& rows);
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
+// A line on stderr; with `json` it is {"note": text}, so that all lines there are JSON.
+void print_note(const std::string& text, bool json);
+
 }  // namespace torquant::cli

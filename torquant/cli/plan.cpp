@@ -24,8 +24,7 @@ void add_plan(CLI::App& app, ExitCode& exit_code) {
   CLI::App* command =
       app.add_subcommand("plan", "Show what a recipe does to each layer; needs no data, writes nothing");
   command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
-  command->add_option("--recipe", options->recipe, "xnnpack-static, x86-static, arm-static, …, or a JSON file")
-      ->required();
+  command->add_option("--recipe", options->recipe, "A name that `torquant recipes` lists, or a JSON file")->required();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;
@@ -36,7 +35,9 @@ void add_plan(CLI::App& app, ExitCode& exit_code) {
       fmt::print("{}\n", to_json(report, quantizer).dump());
     } else {
       print_layers(report, quantizer);
-      fmt::print("\nquantized: {}\n", summary(report));
+      fmt::print("\n");
+      print_rules(quantizer);
+      fmt::print("quantized: {}\n", summary(report));
       for (const Refusal& refusal : report.refusals) fmt::print("note: {}: {}\n", refusal.node, refusal.reason);
       if (const size_t missing = shortfall(report, quantizer).size(); missing > 0) {
         fmt::print("{} of the layers asked for stay in float: `quantize` wants --allow-partial\n", missing);

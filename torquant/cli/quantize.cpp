@@ -2,137 +2,188 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "torquant/cli/batches.h"
+#include "torquant/algorithm/round_to_data.h"
+#include "torquant/cli/calibration.h"
+#include "torquant/cli/checkpoint.h"
 #include "torquant/cli/commands.h"
 #include "torquant/cli/interrupt.h"
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
-#include "torquant/cli/progress.h"
 #include "torquant/cli/usage.h"
 #include "torquant/core/atomic_file.h"
-#include "torquant/core/error.h"
-#include "torquant/data/open_dataset.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
+#include "torquant/pt2e/observer_statistics.h"
 #include "torquant/pt2e/prepare.h"
 #include "torquant/recipe/recipe.h"
 
 namespace torquant::cli {
 namespace {
 
-// Ranges settle long before this; more samples cost time and gain little.
-constexpr int64_t kDefaultSamples = 512;
+// Samples that weights are rounded to: all of them are computed side by side, so memory grows with their number.
+constexpr int64_t kRoundingSamples = 32;
 
 struct Options {
-  std::string program, recipe, data, output;
-  std::optional<int64_t> samples, batch_size;
+  CalibrationFlags calibration;
+  std::string output, save_observers, observers;
   bool allow_partial = false;
-  bool json = false;
 };
 
-// Gives the number of samples that were seen.
-int64_t calibrate(PreparedProgram& prepared, const Options& options, const InterruptGuard& interrupt) {
-  const std::unique_ptr<Dataset> data = open_dataset(options.data, Split::kTrain);
-  const BatchPlan plan = plan_batches(prepared.program(), *data, options.batch_size, /*preferred=*/1);
-  const int64_t wanted = std::min(options.samples.value_or(kDefaultSamples), data->size());
-  // A program of a fixed batch takes whole batches only; padding would count some samples twice.
-  const int64_t total = plan.fixed_rows > 1 ? wanted / plan.samples_per_call * plan.samples_per_call : wanted;
-  if (total == 0) {
-    throw Error(
-        {.where = data->name(),
-         .what = fmt::format("gives {} of the {} samples of a batch, the size that the program was exported for",
-                             wanted, plan.fixed_rows),
-         .hint = "give more samples, or export the program with a dynamic batch"});
+// What one run did, for the last lines.
+struct Done {
+  int64_t samples = 0;
+  std::string data = {};         // its name
+  size_t rounded_layers = 0;     // to the data
+  size_t left_though_asked = 0;  // in float
+  double seconds = 0;
+};
+
+void print_saved(const Options& options, int64_t samples) {
+  if (options.calibration.json) {
+    const nlohmann::ordered_json result = {{"observers", options.save_observers}, {"samples", samples}};
+    fmt::print("{}\n", result.dump());
+  } else {
+    fmt::print("{}: what the observers saw of {} samples; `torquant quantize … --observers {}` goes on from there\n",
+               options.save_observers, with_commas(samples), options.save_observers);
   }
-  if (total < data->size()) {
-    fmt::print(stderr, "calibrating with {} of the {} samples of {} (--samples)\n", with_commas(total),
-               with_commas(data->size()), data->name());
+}
+
+void print_quantized(const Options& options, const QuantizationReport& report, const RecipeQuantizer& quantizer,
+                     const Done& done) {
+  const bool synthetic = options.calibration.data.is_synthetic();
+  const auto before = static_cast<int64_t>(std::filesystem::file_size(options.calibration.program));
+  const auto after = static_cast<int64_t>(std::filesystem::file_size(options.output));
+  if (options.calibration.json) {
+    nlohmann::ordered_json result = {{"output", options.output},
+                                     {"bytes_before", before},
+                                     {"bytes_after", after},
+                                     {"data", done.data},
+                                     {"synthetic_data", synthetic},
+                                     {"samples", done.samples},
+                                     {"layers_rounded_to_data", done.rounded_layers},
+                                     {"left_in_float_though_asked", done.left_though_asked},
+                                     {"seconds", done.seconds}};
+    result.update(to_json(report, quantizer));
+    fmt::print("{}\n", result.dump());
+    return;
   }
-  Progress progress("calibrate", total, progress_style(options.json));
-  for (int64_t first = 0; first < total; first += plan.samples_per_call) {
-    const int64_t count = std::min(plan.samples_per_call, total - first);
-    try {
-      prepared.forward(load_batch(*data, first, count).inputs);
-    } catch (const Error& error) {
-      throw error.within(
-          fmt::format("{} on samples {} to {} of {}", options.program, first, first + count - 1, data->name()));
-    }
-    progress.update(first + count);
-    interrupt.check(fmt::format("{} of {} calibration samples", with_commas(first + count), with_commas(total)));
+  fmt::print("{}: {} → {} ({:.2f} of it), {} calibration samples, {:.1f} s\n", options.output, bytes_text(before),
+             bytes_text(after), static_cast<double>(after) / static_cast<double>(before), with_commas(done.samples),
+             done.seconds);
+  fmt::print("quantized: {}\n", summary(report));
+  if (done.rounded_layers > 0) fmt::print("weights of {} layers rounded to the data\n", done.rounded_layers);
+  if (synthetic) fmt::print("calibrated with made-up data: its outputs mean nothing, its size and speed do\n");
+  for (const LayerReport& layer : report.layers) {
+    if (!layer.quantized)
+      fmt::print("in float: {} (%{}, {}): {}\n", layer.module_path, layer.node, layer.op, layer.reason);
   }
-  return total;
+  for (const Refusal& refusal : report.refusals) fmt::print("note: {}: {}\n", refusal.node, refusal.reason);
+}
+
+// Rounds the weights of layers whose scheme asks for it; gives their number.
+size_t round_weights(ConvertedProgram& converted, const Program& reference, const RecipeQuantizer& quantizer,
+                     const Dataset* data, const CalibrationFlags& flags) {
+  const auto selects = [&](const Node& node) {
+    const RecipeQuantizer::Decision* decision = quantizer.decision(node.name());
+    const Scheme* scheme = decision == nullptr ? nullptr : find_scheme(decision->scheme);
+    return scheme != nullptr && scheme->rounds_to_data;
+  };
+  const Graph& graph = converted.program.graph();
+  if (std::none_of(graph.begin(), graph.end(), selects)) return 0;
+  if (data == nullptr) {
+    converted.report.refusals.push_back(
+        {flags.recipe, "weights are rounded to the nearest codes: rounding them to the data needs --data"});
+    return 0;
+  }
+  RoundToDataResult result =
+      round_to_data(converted.program, reference, first_samples(*data, reference, flags, kRoundingSamples), selects);
+  for (Refusal& refusal : result.refusals) converted.report.refusals.push_back(std::move(refusal));
+  return result.layers;
 }
 
 ExitCode quantize(const Options& options) {
   const at::NoGradGuard no_grad;
+  const CalibrationFlags& flags = options.calibration;
   const auto start = std::chrono::steady_clock::now();
-  check_output_path(options.output);
-  RecipeQuantizer quantizer(load_recipe(options.recipe));
-  PreparedProgram prepared = prepare_pt2e(load_pt2(options.program), quantizer);
-  const size_t missing = shortfall(prepared.report(), quantizer).size();
-  if (!options.allow_partial) refuse_shortfall(options.program, shortfall(prepared.report(), quantizer));
-  const InterruptGuard interrupt;
-  const int64_t samples = calibrate(prepared, options, interrupt);
-  const ConvertedProgram converted = convert_pt2e(std::move(prepared));
-  save_pt2(converted.program, options.output);
-
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const auto before = static_cast<int64_t>(std::filesystem::file_size(options.program));
-  const auto after = static_cast<int64_t>(std::filesystem::file_size(options.output));
-  if (options.json) {
-    nlohmann::ordered_json result = {{"output", options.output},
-                                     {"bytes_before", before},
-                                     {"bytes_after", after},
-                                     {"samples", samples},
-                                     {"left_in_float_though_asked", missing},
-                                     {"seconds", seconds}};
-    result.update(to_json(converted.report, quantizer));
-    fmt::print("{}\n", result.dump());
-  } else {
-    fmt::print("{}: {} → {} ({:.2f} of it), {} calibration samples, {:.1f} s\n", options.output, bytes_text(before),
-               bytes_text(after), static_cast<double>(after) / static_cast<double>(before), with_commas(samples),
-               seconds);
-    fmt::print("quantized: {}\n", summary(converted.report));
-    for (const LayerReport& layer : converted.report.layers) {
-      if (!layer.quantized)
-        fmt::print("in float: {} (%{}, {}): {}\n", layer.module_path, layer.node, layer.op, layer.reason);
-    }
-    for (const Refusal& refusal : converted.report.refusals) fmt::print("note: {}: {}\n", refusal.node, refusal.reason);
+  for (const std::string& path : {options.output, options.save_observers}) {
+    if (!path.empty()) check_output_path(path);
   }
-  return missing > 0 ? kPartial : kDone;
+  RecipeQuantizer quantizer(load_recipe(flags.recipe));
+  PreparedProgram prepared = prepare_pt2e(load_pt2(flags.program), quantizer);
+  Done done{.left_though_asked = shortfall(prepared.report(), quantizer).size()};
+  if (!options.allow_partial) refuse_shortfall(flags.program, shortfall(prepared.report(), quantizer));
+  refuse_synthetic(flags, prepared);
+  const InterruptGuard interrupt;
+  std::unique_ptr<Dataset> data;
+  if (options.observers.empty()) {
+    data = open_data(flags.data, prepared.program(), Split::kTrain);
+    done.data = data->name();
+    done.samples = calibrate_with(*data, prepared, flags, interrupt);
+  } else {
+    done.samples = read_observers(prepared, flags.recipe, options.observers);
+  }
+  if (!options.save_observers.empty()) {
+    save_statistics(collect_statistics(prepared, flags.recipe, done.samples), options.save_observers);
+  }
+  if (options.output.empty()) {
+    print_saved(options, done.samples);
+  } else {
+    const Program reference = prepared.program().clone();
+    ConvertedProgram converted = convert_pt2e(std::move(prepared));
+    done.rounded_layers = round_weights(converted, reference, quantizer, data.get(), flags);
+    save_pt2(converted.program, options.output);
+    done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    print_quantized(options, converted.report, quantizer, done);
+  }
+  if (!flags.resume.empty()) std::filesystem::remove(flags.resume);  // its work is in the output
+  return done.left_though_asked > 0 ? kPartial : kDone;
 }
 
 }  // namespace
 
 void add_quantize(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
+  CalibrationFlags& flags = options->calibration;
   CLI::App* command = app.add_subcommand("quantize", "Quantize a program with calibration data, and save it");
-  command->add_option("PROGRAM", options->program, "A float .pt2 archive")->required();
-  command->add_option("--recipe", options->recipe, "xnnpack-static, x86-static, arm-static, …, or a JSON file")
-      ->required();
-  command
-      ->add_option(
-          "--data", options->data,
-          "Calibration data, like those the program will meet: a file or folder (safetensors, npz, npy, IDX images)")
-      ->required();
-  command->add_option("-o,--output", options->output, "The .pt2 to write")->required();
-  command->add_option("--samples", options->samples, "How many to calibrate with, from the first; 512 if absent")
-      ->check(at_least_one());
-  command->add_option("--batch-size", options->batch_size, "Samples a call; one, or what export fixed, if absent")
+  command->add_option("PROGRAM", flags.program, "A float .pt2 archive")->required();
+  command->add_option("--recipe", flags.recipe, "A name that `torquant recipes` lists, or a JSON file")->required();
+  CLI::Option* data = add_data_flags(
+      *command, flags.data,
+      "Calibration data, like those the program will meet: a file (safetensors, npz, npy, IDX images), a "
+      "folder with one, or a folder of JPEG and PNG images; `synthetic` makes inputs up",
+      "How many to calibrate with, from the first; 512 if absent");
+  command->add_option("-o,--output", options->output, "The .pt2 to write");
+  command->add_option("--save-observers", options->save_observers,
+                      "Write what the observers saw, to be merged with that of other data; without -o nothing else");
+  CLI::Option* observers = command->add_option("--observers", options->observers,
+                                               "Take what the observers saw from this file, not from data");
+  CLI::Option* resume = command->add_option(
+      "--resume", flags.resume, "Go on with an interrupted calibration; the file is removed when the work is done");
+  observers->excludes(data)->excludes(resume);
+  command->add_option("--batch-size", flags.batch_size, "Samples a call; one, or what export fixed, if absent")
       ->check(at_least_one());
   command->add_flag("--allow-partial", options->allow_partial,
                     "Go on where layers asked for must stay in float; ends with code 3");
-  command->add_flag("--json", options->json, "Print the result as one JSON object, progress as JSON lines on stderr");
-  command->callback([options, &exit_code] { exit_code = quantize(*options); });
+  command->add_flag("--allow-synthetic", flags.allow_synthetic,
+                    "Let `--data synthetic` set ranges: for trying the flow, not for use");
+  command->add_flag("--json", flags.json, "Print the result as one JSON object, progress as JSON lines on stderr");
+  command->callback([options, &exit_code] {
+    if (options->calibration.data.path.empty() && options->observers.empty())
+      throw CLI::ValidationError("--data or --observers is required");
+    if (options->output.empty() && options->save_observers.empty()) {
+      throw CLI::ValidationError("--output or --save-observers is required");
+    }
+    options->calibration.checkpoint =
+        (options->output.empty() ? options->save_observers : options->output) + ".calibration";
+    exit_code = quantize(*options);
+  });
 }
 
 }  // namespace torquant::cli

@@ -24,6 +24,9 @@ class Dataset {
   const std::string& name() const { return name_; }  // where it comes from, for messages: mostly a path
   int64_t size() const { return size_; }             // samples, at least 1
 
+  // Of label 0, 1, …; empty where the data do not name them.
+  virtual std::vector<std::string> class_names() const { return {}; }
+
   // Throws Error for an index outside [0, size()).
   Sample sample(int64_t index) const;
 

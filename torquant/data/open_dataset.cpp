@@ -11,22 +11,26 @@
 
 #include "torquant/core/error.h"
 #include "torquant/data/idx.h"
+#include "torquant/data/image_folder.h"
 #include "torquant/data/npy.h"
 #include "torquant/data/npz.h"
 #include "torquant/data/safetensors_dataset.h"
+#include "torquant/data/shuffle.h"
 
 namespace torquant {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kFormats = ".safetensors, .npz, .npy, or IDX images (…images…idx3…, also .gz)";
+constexpr const char* kFormats =
+    ".safetensors, .npz, .npy, IDX images (…images…idx3…, also .gz), or a folder of .jpg, .jpeg and .png images";
+constexpr uint64_t kDefaultImageSeed = 0;
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != text.npos; }
 
 bool is_idx_images(const std::string& name) { return contains(name, "images") && contains(name, "idx3"); }
 
-bool is_data(const std::string& name) {
+bool is_array_file(const std::string& name) {
   return name.ends_with(".safetensors") || name.ends_with(".npz") || name.ends_with(".npy") || is_idx_images(name);
 }
 
@@ -61,13 +65,18 @@ std::unique_ptr<Dataset> open_file(const fs::path& path) {
   throw Error({.where = path, .what = "data of an unknown kind", .allowed = kFormats});
 }
 
-fs::path choose(const fs::path& folder, Split split) {
+// The files in a folder whose names `is_wanted`, sorted.
+std::vector<std::string> files_in(const fs::path& folder, bool (*is_wanted)(const std::string& name)) {
   std::vector<std::string> found;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename();
-    if (!entry.is_directory() && is_data(name)) found.push_back(name);
+    if (!entry.is_directory() && is_wanted(name)) found.push_back(name);
   }
   std::sort(found.begin(), found.end());
+  return found;
+}
+
+fs::path choose(const fs::path& folder, const std::vector<std::string>& found, Split split) {
   if (found.empty()) throw Error({.where = folder, .what = "no data in this folder", .allowed = kFormats});
   if (found.size() == 1) return folder / found[0];
 
@@ -83,13 +92,48 @@ fs::path choose(const fs::path& folder, Split split) {
                .hint = "name the file instead of the folder"});
 }
 
+std::unique_ptr<Dataset> open_images(const std::string& path, const DataOptions& options) {
+  if (!options.images) {
+    std::vector<std::string> presets;
+    for (const ImagePreset& preset : image_presets()) presets.emplace_back(preset.name);
+    throw Error({.where = path,
+                 .what = "is a folder of images, and how the program wants them prepared was not said",
+                 .allowed = fmt::format("--preprocess {}; or --mean and --std (DataOptions::images)",
+                                        fmt::join(presets, " | "))});
+  }
+  return shuffled(open_image_folder(path, *options.images), options.shuffle.value_or(kDefaultImageSeed));
+}
+
+std::unique_ptr<Dataset> open(const std::string& path, Split split, const DataOptions& options) {
+  const fs::file_status status = fs::status(path);
+  if (!fs::exists(status)) throw Error({.where = path, .what = "no such file or folder"});
+  fs::path file = path;
+  if (fs::is_directory(status)) {
+    const std::vector<std::string> arrays = files_in(path, is_array_file);
+    const std::vector<std::string> images = files_in(path, is_image_name);
+    if (!arrays.empty() && !images.empty()) {
+      throw Error({.where = path,
+                   .what = fmt::format("holds arrays ({}, …) beside images ({}, …)", arrays[0], images[0]),
+                   .hint = "name the file of arrays, or move it away"});
+    }
+    if (arrays.empty() && is_image_folder(path)) return open_images(path, options);
+    file = choose(path, arrays, split);
+  }
+  std::unique_ptr<Dataset> data = open_file(file);
+  if (options.images) {
+    throw Error({.where = data->name(),
+                 .what = "is no folder of images, and is handed to the program as it is",
+                 .hint = "leave out what prepares images: --preprocess, --resize, --crop, --mean, --std "
+                         "(DataOptions::images)"});
+  }
+  return options.shuffle ? shuffled(std::move(data), *options.shuffle) : std::move(data);
+}
+
 }  // namespace
 
-std::unique_ptr<Dataset> open_dataset(const std::string& path, Split split) {
+std::unique_ptr<Dataset> open_dataset(const std::string& path, Split split, const DataOptions& options) {
   try {
-    const fs::file_status status = fs::status(path);
-    if (!fs::exists(status)) throw Error({.where = path, .what = "no such file or folder"});
-    return open_file(fs::is_directory(status) ? choose(path, split) : fs::path(path));
+    return open(path, split, options);
   } catch (const fs::filesystem_error& error) {
     throw Error({.where = path, .what = "cannot be read: " + error.code().message()});
   }

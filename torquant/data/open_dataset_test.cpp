@@ -1,12 +1,14 @@
 #include "torquant/data/open_dataset.h"
 
 #include <ATen/ops/full.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
 #include "tests/support/error_text.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/test_images.h"
 #include "torquant/io/safetensors.h"
 
 namespace torquant {
@@ -91,8 +93,72 @@ TEST_F(OpenDataset, RefusesAnAmbiguousFolder) {
                 "calibrate with (train, calib)\n  to go on: name the file instead of the folder");
 }
 
+// Two classes of four images: sorted, the first four are of one class.
+class OpenImages : public OpenDataset {
+ protected:
+  void SetUp() override {
+    for (const char* kind : {"cat", "dog"}) {
+      fs::create_directory(path(kind));
+      for (int i = 0; i < 4; ++i) fs::copy(test_image_path("rgb.png"), path(fmt::format("{}/{}.png", kind, i)));
+    }
+  }
+  std::vector<int64_t> labels(std::optional<uint64_t> shuffle) const {
+    const auto data = open_dataset(folder_.path(), Split::kTrain, {.images = options_, .shuffle = shuffle});
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < data->size(); ++i) labels.push_back(data->sample(i).labels.item<int64_t>());
+    return labels;
+  }
+
+  const ImageOptions options_ = {
+      .resize = 13, .crop = ImageSize{13, 13}, .mean = {0, 0, 0}, .std = {1, 1, 1}, .channels = 3};
+};
+
+TEST_F(OpenImages, ComeShuffled) {
+  // permutation(8, 0) is 2 5 0 3 4 6 1 7, as a few lines of Python say
+  EXPECT_EQ(labels({}), (std::vector<int64_t>{0, 1, 0, 0, 1, 1, 0, 1}));
+  EXPECT_EQ(labels(0), labels({}));
+  EXPECT_NE(labels(1), labels({}));
+  EXPECT_EQ(open_dataset(folder_.path(), Split::kTest, {.images = options_})->name(),
+            folder_.path() + " (shuffled by seed 0)");
+}
+
+TEST_F(OpenImages, WantToKnowHowTheyAreMeant) {
+  EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTrain); }),
+            folder_.path() +
+                ": is a folder of images, and how the program wants them prepared was not said\n"
+                "  allowed here: --preprocess imagenet | inception | efficientnet-lite | clip | unit; or --mean and "
+                "--std (DataOptions::images)");
+  copy_numpy("labelled.npz");
+  EXPECT_EQ(error_text([&] { open_dataset(path("labelled.npz"), Split::kTrain, {.images = options_}); }),
+            path("labelled.npz") +
+                ": is no folder of images, and is handed to the program as it is\n"
+                "  to go on: leave out what prepares images: --preprocess, --resize, --crop, --mean, --std "
+                "(DataOptions::images)");
+}
+
+TEST_F(OpenDataset, OtherDataComeInTheirOrderUnlessShuffled) {
+  copy_numpy("labelled.npz");  // labels 3 1 0 2
+  const auto label = [&](const DataOptions& options) {
+    return open_dataset(path("labelled.npz"), Split::kTrain, options)->sample(0).labels.item<int64_t>();
+  };
+  EXPECT_EQ(label({}), 3);
+  EXPECT_EQ(label({.shuffle = 0}), 0);  // permutation(4, 0) begins with 2
+}
+
+TEST_F(OpenDataset, RefusesArraysBesideImages) {
+  copy_numpy("labelled.npz");
+  fs::copy(test_image_path("rgb.png"), path("a.png"));
+  EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTrain); }),
+            folder_.path() +
+                ": holds arrays (labelled.npz, …) beside images (a.png, …)\n"
+                "  to go on: name the file of arrays, or move it away");
+}
+
 TEST_F(OpenDataset, RefusesWhatIsNoData) {
-  const std::string kinds = "\n  allowed here: .safetensors, .npz, .npy, or IDX images (…images…idx3…, also .gz)";
+  const std::string kinds =
+      "\n  allowed here: .safetensors, .npz, .npy, IDX images (…images…idx3…, also .gz), or a folder of .jpg, .jpeg "
+      "and "
+      ".png images";
   EXPECT_EQ(error_text([&] { open_dataset(folder_.path(), Split::kTrain); }),
             folder_.path() + ": no data in this folder" + kinds);
   write("picture.bmp", "BM");

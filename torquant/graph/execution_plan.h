@@ -14,6 +14,7 @@ class OperatorHandle;
 namespace torquant {
 
 using Stack = std::vector<c10::IValue>;
+using Slots = std::vector<c10::IValue>;  // the values of one run
 
 // One node, with its operator found and its arguments laid out.
 struct ExecutionStep {
@@ -35,6 +36,13 @@ struct ExecutionPlan {
 
 // Graph and options must outlive the plan. Throws Error that names the node: an unknown operator, a missing argument.
 ExecutionPlan make_plan(const Graph& graph, const InterpreterOptions& options);
+
+// The slots of a run before its first step.
+Slots begin_run(const ExecutionPlan& plan, Stack inputs);
+// Runs one step; `stack` is room for its arguments and results, reused from step to step. Throws as run_plan does.
+void run_step(const ExecutionStep& step, const NodeHook& after_node, Slots& slots, Stack& stack);
+// An argument of a step that is to come. Moves it out of the slots at its last use if `take`.
+c10::IValue fetch(const ArgumentSource& source, Slots& slots, bool take = true);
 
 // The graph's outputs for its inputs, both in order and as many as the graph has; what stands for a constant input is
 // not read.

@@ -14,18 +14,19 @@ namespace torquant {
 namespace {
 
 using c10::IValue;
-using Slots = std::vector<IValue>;
 
 IValue& at(Slots& slots, int slot) { return slots[static_cast<size_t>(slot)]; }
 
-IValue fetch(const ArgumentSource& source, Slots& slots) {
+}  // namespace
+
+IValue fetch(const ArgumentSource& source, Slots& slots, bool take) {
   switch (source.kind) {
     case ArgumentSource::Kind::kConstant:
       return source.constant;
     case ArgumentSource::Kind::kSlot: {
       IValue& value = at(slots, source.slots[0]);
       if (source.scalar_to_tensor && !value.isTensor() && !value.isNone()) return wrapped_number(value.toScalar());
-      return source.last_use ? std::move(value) : value;
+      return take && source.last_use ? std::move(value) : value;
     }
     case ArgumentSource::Kind::kTensorList: {
       c10::List<at::Tensor> list;
@@ -51,6 +52,8 @@ IValue fetch(const ArgumentSource& source, Slots& slots) {
   }
   return {};
 }
+
+namespace {
 
 void call(const ExecutionStep& step, Stack& stack) {
   if (step.op != nullptr) {
@@ -95,25 +98,32 @@ void store(const ExecutionStep& step, Stack& results, Slots& slots) {
 
 }  // namespace
 
-Stack run_plan(const ExecutionPlan& plan, const NodeHook& after_node, Stack inputs) {
+Slots begin_run(const ExecutionPlan& plan, Stack inputs) {
   assert(inputs.size() == plan.inputs.size());
   Slots slots(plan.slot_count);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (plan.inputs[i] != SlotTable::kNone) at(slots, plan.inputs[i]) = std::move(inputs[i]);
   }
-  Stack stack;  // arguments of a step, then its results
-  for (const ExecutionStep& step : plan.steps) {
-    stack.clear();
-    try {
-      for (const ArgumentSource& arg : step.args) stack.push_back(fetch(arg, slots));
-      call(step, stack);
-    } catch (...) {
-      rethrow_from(step);
-    }
-    if (after_node) after_node(*step.node, stack);
-    store(step, stack, slots);
-    for (const int slot : step.dead) at(slots, slot) = IValue();
+  return slots;
+}
+
+void run_step(const ExecutionStep& step, const NodeHook& after_node, Slots& slots, Stack& stack) {
+  stack.clear();
+  try {
+    for (const ArgumentSource& arg : step.args) stack.push_back(fetch(arg, slots));
+    call(step, stack);
+  } catch (...) {
+    rethrow_from(step);
   }
+  if (after_node) after_node(*step.node, stack);
+  store(step, stack, slots);
+  for (const int slot : step.dead) at(slots, slot) = IValue();
+}
+
+Stack run_plan(const ExecutionPlan& plan, const NodeHook& after_node, Stack inputs) {
+  Slots slots = begin_run(plan, std::move(inputs));
+  Stack stack;
+  for (const ExecutionStep& step : plan.steps) run_step(step, after_node, slots, stack);
   Stack outputs;
   for (const ArgumentSource& output : plan.outputs) outputs.push_back(fetch(output, slots));
   return outputs;

@@ -25,6 +25,21 @@ std::optional<OnGrid> read(const Node& node) {
                          .dtype = *type}};
 }
 
+Value* insert(const OpId& op, const char* name, Node* position, Value* input, const Grid& grid, at::ScalarType dtype) {
+  Graph& graph = position->graph();
+  Node* node = graph.insert_before(position, op, graph.unique_name(name),
+                                   {{"input", input},
+                                    {"scale", grid.scale},
+                                    {"zero_point", grid.zero_point},
+                                    {"quant_min", grid.min},
+                                    {"quant_max", grid.max},
+                                    {"dtype", grid.dtype}});
+  for (const auto& [key, text] : position->metadata()) node->set_metadata(key, text);
+  TensorMeta meta = input->tensor();
+  meta.dtype = dtype;
+  return graph.add_output(node, node->name(), std::move(meta));
+}
+
 }  // namespace
 
 std::optional<OnGrid> read_quantize(const Node* node) {
@@ -41,10 +56,12 @@ std::optional<OnGrid> dequantized(const Value* value) {
   return value == nullptr ? std::nullopt : read_dequantize(value->producer());
 }
 
-Node* sole_user(const Value* value) {
-  if (value == nullptr || value->users().size() != 1) return nullptr;
-  Node* user = value->users()[0];
-  return user == &user->graph().output_node() ? nullptr : user;
+Value* insert_quantize(Node* position, Value* numbers, const Grid& grid) {
+  return insert(ops::kQuantizePerTensor, "quantize_per_tensor", position, numbers, grid, grid.dtype);
+}
+
+Value* insert_dequantize(Node* position, Value* codes, const Grid& grid) {
+  return insert(ops::kDequantizePerTensor, "dequantize_per_tensor", position, codes, grid, at::kFloat);
 }
 
 }  // namespace torquant

@@ -33,7 +33,8 @@ std::optional<OnGrid> read_dequantize(const Node* node);
 // The dequantize node behind a value, read.
 std::optional<OnGrid> dequantized(const Value* value);
 
-// The only node that reads `value`, unless that is the graph's output; else null.
-Node* sole_user(const Value* value);
+// A new node before `position`, with the metadata of that.
+Value* insert_quantize(Node* position, Value* numbers, const Grid& grid);
+Value* insert_dequantize(Node* position, Value* codes, const Grid& grid);
 
 }  // namespace torquant

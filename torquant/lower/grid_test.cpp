@@ -32,17 +32,5 @@ TEST(Grid, OfAnotherFloatTypeIsNone) {
   EXPECT_FALSE(dequantized(net.op("quantized_decomposed.dequantize_per_tensor.default", args)));
 }
 
-TEST(Grid, SoleUser) {
-  TestProgram net;
-  Value* x = net.input("x", {2});
-  Value* a = net.relu(x);
-  Value* b = net.relu(a);
-  const Program program = net.returns({b});
-  EXPECT_EQ(sole_user(a), b->producer());
-  EXPECT_EQ(sole_user(b), nullptr) << "the graph returns it";
-  net.relu(a);
-  EXPECT_EQ(sole_user(a), nullptr) << "two nodes read it";
-}
-
 }  // namespace
 }  // namespace torquant

@@ -5,8 +5,11 @@
 
 namespace torquant {
 
-// dequantize → an operator that only picks and moves values → quantize, all on one grid, becomes the operator on the
-// codes: max_pool2d, cat, and the operators on shapes.
+// An operator that only moves values → quantize becomes quantize → dequantize → the operator → quantize: the same
+// numbers, and what computes the values can give codes. Chains of such operators too.
+PassResult quantize_before_moving(Program& program);
+
+// dequantize → an operator that only moves values → quantize, all on one grid, becomes the operator on the codes.
 PassResult move_codes(Program& program);
 
 }  // namespace torquant

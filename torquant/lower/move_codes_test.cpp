@@ -3,12 +3,17 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/support/test_qdq.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
 namespace {
 
+using Ints = std::vector<int64_t>;
+
+constexpr const char* kQuantize = "quantized_decomposed.quantize_per_tensor.default";
 constexpr const char* kDequantize = "quantized_decomposed.dequantize_per_tensor.default";
 
 class MoveCodes : public testing::Test {
@@ -53,6 +58,52 @@ TEST_F(MoveCodes, CatAndShapes) {
   y = through(net, net.op("aten.permute.default", {{"self", y}, {"dims", std::vector<int64_t>{0, 2, 1}}}), kImage);
   y = through(net, net.op("aten.flatten.using_ints", {{"self", y}, {"start_dim", int64_t{1}}}), kImage);
   expect_same({y}, 1);
+}
+
+TEST_F(MoveCodes, ConstantPad) {
+  const auto pad = [&](const char* op, Value* x, const Ints& sizes, double value) {
+    return through(net, net.op(op, {{"self", x}, {"pad", sizes}, {"value", value}}), kImage);
+  };
+  Value* x = through(net, net.input("x", {2, 3, 4}), kImage);
+  x = pad("aten.constant_pad_nd.default", x, {1, 2}, 0.0);
+  x = pad("aten.constant_pad_nd.default", x, {0, 0, 1, 0}, 0.731);
+  x = pad("aten.constant_pad_nd.default", x, {3, 0}, 1e30);
+  x = through(net, net.op("aten.pad.default", {{"self", x}, {"pad", Ints{1, 1}}}), kImage);
+  expect_same({x}, 1);
+}
+
+TEST_F(MoveCodes, PadsOfOtherValuesStay) {
+  Value* x = through(net, net.input("x", {2, 3, 4}), kImage);
+  Value* nan = net.op("aten.constant_pad_nd.default",
+                      {{"self", x}, {"pad", Ints{1, 1}}, {"value", std::numeric_limits<double>::quiet_NaN()}});
+  Value* mirrored = net.op("aten.pad.default", {{"self", x}, {"pad", Ints{1, 1}}, {"mode", std::string("reflect")}});
+  Program program = net.returns({through(net, nan, kImage), through(net, mirrored, kImage)});
+  EXPECT_FALSE(move_codes(program).changed);
+}
+
+TEST_F(MoveCodes, WhatFollowsIsQuantizedBefore) {
+  Value* a = net.relu(net.input("a", {2, 3, 6, 6}));
+  Value* b = net.relu(net.input("b", {2, 3, 6, 6}));
+  Value* x = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}, {"dim", int64_t{1}}});
+  x = net.op("aten.pad.default", {{"self", x}, {"pad", Ints{1, 1, 0, 2}}});
+  x = net.op("aten.max_pool2d.default", {{"self", x}, {"kernel_size", Ints{2, 2}}});
+  Program program = net.returns({through(net, x, kImage)});
+  const std::vector<at::Tensor> before = outputs_of(program, net.examples());
+  EXPECT_TRUE(quantize_before_moving(program).changed);
+  EXPECT_TRUE(move_codes(program).changed);
+  remove_dead_nodes(program);
+  EXPECT_EQ(count_nodes(program, kQuantize), 2u) << "of a and b";
+  EXPECT_EQ(count_nodes(program, kDequantize), 1u) << "of the output";
+  EXPECT_TRUE(at::equal(outputs_of(program, net.examples())[0], before[0]));
+  EXPECT_FALSE(quantize_before_moving(program).changed);
+}
+
+TEST_F(MoveCodes, AnOperandOnAnotherGridKeepsTheRestInFloat) {
+  Value* a = net.relu(net.input("a", {2, 3, 4}));
+  Value* b = through(net, net.input("b", {2, 3, 4}), kHidden);
+  Value* cat = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}});
+  Program program = net.returns({through(net, cat, kImage)});
+  EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
 TEST_F(MoveCodes, OtherGridsStay) {

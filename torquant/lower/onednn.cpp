@@ -11,9 +11,11 @@
 #include "torquant/graph/layers.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/unsigned_activations.h"
+#include "torquant/pass/constant_values.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
@@ -69,9 +71,9 @@ struct Geometry {
   int64_t groups;
 };
 
-Geometry geometry_of(const Node& conv) {
-  return {ints_arg(conv, "stride", 2), ints_arg(conv, "padding", 2), ints_arg(conv, "dilation", 2),
-          int_arg(conv, "groups")};
+Geometry geometry_of(const Layer& conv) {
+  return {ints_arg(*conv.node, "stride", 2), conv.padding, ints_arg(*conv.node, "dilation", 2),
+          int_arg(*conv.node, "groups")};
 }
 
 at::Tensor prepack(const Layer& layer) {
@@ -79,7 +81,7 @@ at::Tensor prepack(const Layer& layer) {
   if (node.op() == ops::kLinear) {
     return call(kLinearPrepack, {layer.weight.contiguous(), hints(layer.input.input)});
   }
-  const Geometry geometry = geometry_of(node);
+  const Geometry geometry = geometry_of(layer);
   return call(kConvPrepack,
               {layer.weight.contiguous(), layer.scales, layer.input.grid.scale, layer.input.grid.zero_point,
                geometry.stride, geometry.padding, geometry.dilation, geometry.groups, hints(layer.input.input)});
@@ -118,7 +120,7 @@ class Lowering {
     if (epilogue.other) args.push_back({"qaccum", copy(epilogue.other->input, position)});
     args.push_back({"bias", layer.bias.defined() ? Argument(constant(weight + "_bias", layer.bias)) : Argument()});
     if (layer.node->op() != ops::kLinear) {
-      const Geometry geometry = geometry_of(*layer.node);
+      const Geometry geometry = geometry_of(layer);
       args.push_back({"stride", geometry.stride});
       args.push_back({"padding", geometry.padding});
       args.push_back({"dilation", geometry.dilation});
@@ -193,7 +195,9 @@ LoweredProgram lower_to_onednn(Program converted) {
   Program& program = lowered.program;
   for (const Target* target : {&kConv, &kConvSum, &kLinear}) operator_of(target->op);
   make_activations_unsigned(program);
+  quantize_before_moving(program);
   move_codes(program);
+  const std::unordered_set<const Value*> constants = constant_values(program);  // of the nodes that are there now
   Lowering lowering(program);
   std::vector<Node*> layers;  // a layer erases itself and what it fuses, never another layer
   for (Node& node : program.graph()) {
@@ -202,13 +206,14 @@ LoweredProgram lower_to_onednn(Program converted) {
   for (Node* node : layers) {
     LoweredLayer& layer =
         lowered.report.layers.emplace_back(LoweredLayer{.node = node->describe(), .macs = multiply_accumulates(*node)});
-    const std::optional<Layer> quantized = onednn::read_layer(program, node, layer.reason);
+    const std::optional<Layer> quantized = onednn::read_layer(program, constants, node, layer.reason);
     if (!quantized) continue;
     const Epilogue epilogue = onednn::read_epilogue(*quantized);
     layer.lowered = true;
     layer.becomes = epilogue.describe();
     lowering.lower(*quantized, epilogue);
   }
+  compute_on_codes(program);
   move_codes(program);
   overwrite_residuals(program.graph());
   remove_dead_nodes(program);

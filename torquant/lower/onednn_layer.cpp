@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/moving_ops.h"
 #include "torquant/pass/constant_values.h"
 
 namespace torquant::onednn {
@@ -30,6 +32,22 @@ bool read_weight(const Program& program, const Value* weight, Layer& layer) {
   layer.scales = evaluate_constant(program, node->input("scales")).to(at::kFloat).contiguous();
   const Value* zero_points = node->input("zero_points");
   return zero_points == nullptr || evaluate_constant(program, zero_points).eq(0).all().item<bool>();
+}
+
+// A pad in front of a convolution that adds the same at both ends of the image, and zeros, is the convolution's own.
+void take_padding(Layer& layer) {
+  const Node* pad = layer.input.input->producer();
+  if (pad == nullptr || pad->op() != kConstantPad) return;
+  if (int_arg(*pad, "value") != layer.input.grid.zero_point) return;
+  const std::vector<int64_t> sizes = ints_arg(*pad, "pad");  // from the last dimension on: start, end, …
+  if (sizes.size() > 4 && std::any_of(sizes.begin() + 4, sizes.end(), [](int64_t size) { return size != 0; })) return;
+  std::vector<int64_t> added = {0, 0};
+  for (size_t i = 0; i + 1 < std::min<size_t>(sizes.size(), 4); i += 2) {
+    if (sizes[i] != sizes[i + 1] || sizes[i] < 0) return;
+    added[1 - i / 2] = sizes[i];
+  }
+  layer.input.input = pad->input("self");
+  for (size_t i = 0; i < 2; ++i) layer.padding[i] += added[i];
 }
 
 // oneDNN's name of an activation, where its convolution (or linear layer) can fuse it.
@@ -98,25 +116,30 @@ std::string Epilogue::describe() const {
   return text;
 }
 
-std::optional<Layer> read_layer(const Program& program, Node* node, std::string& reason) {
+std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
+                                std::string& reason) {
   const bool linear = is_linear(*node);
   if (!linear && node->op() != ops::kConv2d) {
     reason = "LibTorch has no oneDNN operator on integers for it";
     return std::nullopt;
   }
-  Layer layer{.node = node, .input = {}, .weight = {}, .scales = {}, .bias = {}};
+  Layer layer{.node = node, .input = {}, .weight = {}, .scales = {}, .bias = {}, .padding = {}};
   const std::optional<OnGrid> input = dequantized(node->input("input"));
   if (!input || input->grid.dtype != at::kByte) {
     reason = "its input is not quantized to 8 bits with one scale";
     return std::nullopt;
   }
   layer.input = *input;
+  if (!linear) {
+    layer.padding = ints_arg(*node, "padding", 2);
+    take_padding(layer);
+  }
   if (!read_weight(program, node->input("weight"), layer)) {
     reason = "its weight is not int8 with scales along axis 0 and zero points 0";
     return std::nullopt;
   }
   if (const Value* bias = node->input("bias")) {
-    if (!constant_values(program).contains(bias)) {
+    if (!constants.contains(bias)) {
       reason = "its bias is computed";
       return std::nullopt;
     }
@@ -130,7 +153,7 @@ Epilogue read_epilogue(const Layer& layer) {
   Epilogue whole;    // up to the last node that can be fused for good
   Epilogue partial;  // with nodes that are fused only if a quantize node follows
   const Value* value = layer.node->output();
-  while (Node* user = sole_user(value)) {
+  while (Node* user = sole_reader(value)) {
     if (const std::optional<OnGrid> quantize = read_quantize(user)) {
       Epilogue requantized = partial;
       if (quantize->grid.dtype == at::kByte && narrow(quantize->grid, requantized)) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "torquant/graph/program.h"
@@ -19,6 +20,8 @@ struct Layer {
   at::Tensor weight;  // int8 [out, in / groups, ...], or [out, in]
   at::Tensor scales;  // float32 [out] or [1]
   at::Tensor bias;    // float32 [out]; undefined where there is none
+  // Of a convolution: rows and columns of zeros at both ends of the image, with those of a pad in front of it.
+  std::vector<int64_t> padding;
 };
 
 // What is computed on the sums before they leave the registers, in this order: + other, activation, requantization.
@@ -33,8 +36,9 @@ struct Epilogue {
   std::string describe() const;
 };
 
-// The layer that `node` computes, or in `reason` why it has to stay in float.
-std::optional<Layer> read_layer(const Program& program, Node* node, std::string& reason);
+// The layer that `node` computes, or in `reason` why it has to stay in float. `constants`: those of constant_values().
+std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
+                                std::string& reason);
 
 Epilogue read_epilogue(const Layer& layer);
 

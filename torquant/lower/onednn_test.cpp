@@ -80,6 +80,15 @@ TEST_F(LowerToOnednn, FusesWhatFollowsALinearLayer) {
                   {"uint8 → uint8, relu", "uint8 → uint8, gelu", "uint8 → uint8, tanh"});
 }
 
+TEST_F(LowerToOnednn, TakesTheZerosAroundAnImageIntoTheConvolution) {
+  Value* x = net.op("aten.pad.default", {{"self", net.input("x", {1, 8, 9, 7})}, {"pad", Ints{2, 2, 1, 1}}});
+  x = net.relu(conv(through(net, x, kImage), "even", 16));
+  x = net.op("aten.pad.default", {{"self", x}, {"pad", Ints{0, 1, 0, 1}}});
+  x = through(net, conv(through(net, x, kHidden), "uneven", 8), kHidden);
+  expect_one_step(x, kHidden, {"uint8 → uint8, relu", "uint8 → uint8"});
+  EXPECT_EQ(count_nodes(lowered.program, "aten.constant_pad_nd.default"), 1u) << "of the uneven one, on codes";
+}
+
 TEST_F(LowerToOnednn, LeavesFloatsWhereNobodyQuantizes) {
   Value* x = through(net, net.input("x", {3, 32}), kImage);
   expect_one_step(unary("silu", linear(x, "a", 24)), Grid{1e-4, 0, 0, 255, at::kByte}, {"uint8 → float32, swish"});

@@ -14,8 +14,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linspace.h>
-#include <ATen/ops/maximum.h>
-#include <ATen/ops/minimum.h>
+#include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
@@ -112,27 +111,39 @@ at::Tensor HistogramObserver::observe(const at::Tensor& x) {
   count_nonfinite(range.nonfinite);
   if (!range.values.defined()) return x;
 
-  const at::Tensor new_min = at::minimum(min_val_, range.min.to(at::kFloat));
-  const at::Tensor new_max = at::maximum(max_val_, range.max.to(at::kFloat));
-  const float left = new_min.item<float>();
-  const float right = new_max.item<float>();
-  if (!std::isfinite((right - left) * static_cast<float>(bins_))) {
-    throw Error({.where = type_name(),
-                 .what = fmt::format("observed values from {} to {}", left, right),
-                 .allowed = fmt::format("a range of up to {:.3g}",
-                                        std::numeric_limits<float>::max() / static_cast<float>(bins_))});
-  }
-  const at::Tensor counts = count(range.values, bins_, left, right);
-  if (!observed()) {
-    histogram_ = counts;
-  } else {
-    const float min = min_val_.item<float>();
-    const float max = max_val_.item<float>();
-    histogram_ = (left == min && right == max ? histogram_ : widen(histogram_, min, max, left, right)) + counts;
-  }
-  min_val_ = new_min;
-  max_val_ = new_max;
+  const float left = std::min(min_val_.item<float>(), range.min.to(at::kFloat).item<float>());
+  const float right = std::max(max_val_.item<float>(), range.max.to(at::kFloat).item<float>());
+  check_range(left, right);
+  add(count(range.values, bins_, left, right), left, right);
   return x;
+}
+
+void HistogramObserver::check_range(float left, float right) const {
+  if (std::isfinite((right - left) * static_cast<float>(bins_))) return;
+  throw Error({.where = type_name(),
+               .what = fmt::format("observed values from {} to {}", left, right),
+               .allowed = fmt::format("a range of up to {:.3g}",
+                                      std::numeric_limits<float>::max() / static_cast<float>(bins_))});
+}
+
+void HistogramObserver::add(const at::Tensor& histogram, float min, float max) {
+  if (!observed()) {
+    histogram_ = histogram.clone();
+    min_val_ = at::scalar_tensor(min, at::kFloat);
+    max_val_ = at::scalar_tensor(max, at::kFloat);
+    return;
+  }
+  const float own_min = min_val_.item<float>();
+  const float own_max = max_val_.item<float>();
+  const float left = std::min(own_min, min);
+  const float right = std::max(own_max, max);
+  check_range(left, right);
+  const auto on_union = [&](const at::Tensor& bins, float low, float high) {
+    return low == left && high == right ? bins : widen(bins, low, high, left, right);
+  };
+  histogram_ = on_union(histogram_, own_min, own_max) + on_union(histogram, min, max);
+  min_val_ = at::scalar_tensor(left, at::kFloat);
+  max_val_ = at::scalar_tensor(right, at::kFloat);
 }
 
 // O10: from both ends, 1e-5 of the mass at a time, on the side where that passes more bins, while the error does not
@@ -211,10 +222,16 @@ void HistogramObserver::load_state(const State& state) {
   histogram_ = histogram.to(at::kFloat).clone();
 }
 
-void HistogramObserver::merge(const Observer&) {
-  throw Error({.where = type_name(),
-               .what = "cannot merge: laying one histogram on another's bins depends on the order of the batches",
-               .hint = "use a min-max observer, or observe all batches in one place"});
+// O14.
+void HistogramObserver::merge(const Observer& other) {
+  const auto& same = same_type<HistogramObserver>(other);
+  if (same.bins_ != bins_) {
+    throw Error({.where = type_name(),
+                 .what = fmt::format("cannot merge a histogram of {} bins", same.bins_),
+                 .allowed = std::to_string(bins_)});
+  }
+  Observer::merge(other);
+  if (same.observed()) add(same.histogram_, same.min_val_.item<float>(), same.max_val_.item<float>());
 }
 
 }  // namespace torquant

@@ -19,7 +19,7 @@ class HistogramObserver : public UniformObserver {
   bool observed() const override;
   State state() const override;  // eps, min_val, max_val, histogram [bins] float32
   void load_state(const State& state) override;
-  void merge(const Observer& other) override;  // always an Error: re-binning depends on the order
+  void merge(const Observer& other) override;  // O14: range and mass are those of one pass, bins nearly so
   std::string type_name() const override { return "HistogramObserver"; }
 
   const at::Tensor& histogram() const { return histogram_; }
@@ -30,6 +30,9 @@ class HistogramObserver : public UniformObserver {
     int64_t end;
   };
   BinRange search() const;
+  // The mass of `histogram`, whose bins go from min to max, laid on the union of the ranges (O8).
+  void add(const at::Tensor& histogram, float min, float max);
+  void check_range(float left, float right) const;
 
   int64_t bins_;
   int64_t codes_;         // quantization steps that the search assumes

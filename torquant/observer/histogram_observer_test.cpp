@@ -239,10 +239,63 @@ TEST(HistogramObserver, RefusesWhatItCannotDo) {
   EXPECT_EQ(error_text([&] { observer.observe(at::tensor({-1e38f, 1e38f})); }),
             "HistogramObserver: observed values from -1e+38 to 1e+38\n  allowed here: a range of up to 5.32e+36");
   EXPECT_FALSE(observer.observed());
-  EXPECT_EQ(
-      error_text([&] { observer.merge(observer); }),
-      "HistogramObserver: cannot merge: laying one histogram on another's bins depends on the order of the batches\n"
-      "  to go on: use a min-max observer, or observe all batches in one place");
+}
+
+// Batches of growing range, so that one pass lays its histogram on wider bins again and again.
+std::vector<at::Tensor> growing_batches(int64_t count) {
+  const at::Generator generator = at::detail::createCPUGenerator(7);
+  std::vector<at::Tensor> batches;
+  for (int64_t i = 0; i < count; ++i)
+    batches.push_back(at::randn({500}, generator) * (1.0 + 0.1 * static_cast<double>(i)));
+  return batches;
+}
+
+TEST(HistogramObserver, MergedShardsHaveTheRangeAndTheMassOfOnePass) {
+  const std::vector<at::Tensor> batches = growing_batches(16);
+  HistogramObserver whole(2048, kSpec, kInt8), merged(2048, kSpec, kInt8);
+  for (const at::Tensor& batch : batches) whole.observe(batch);
+  for (size_t shard = 0; shard < 4; ++shard) {
+    HistogramObserver part(2048, kSpec, kInt8);
+    for (size_t i = 0; i < 4; ++i) part.observe(batches[4 * shard + i]);
+    merged.merge(part);
+  }
+  EXPECT_TRUE(at::equal(merged.min_val(), whole.min_val()));
+  EXPECT_TRUE(at::equal(merged.max_val(), whole.max_val()));
+  EXPECT_EQ(at::sum(merged.histogram()).item<float>(), 16 * 500.0f);
+  // Mass moves by one bin at each widening at most, here 15 of them; the cut that the search makes with it.
+  const float scale = whole.calculate_qparams().scale.item<float>();
+  EXPECT_NEAR(merged.calculate_qparams().scale.item<float>(), scale, 15.0 / 2048 * scale);
+}
+
+TEST(HistogramObserver, MergingIntoOneThatSawNothingGivesTheOther) {
+  HistogramObserver part(64, kSpec, kInt8), merged(64, kSpec, kInt8);
+  part.observe(at::tensor({-1.0f, 0.5f, 3.0f, std::numeric_limits<float>::infinity()}));
+  merged.merge(part);
+  merged.merge(HistogramObserver(64, kSpec, kInt8));
+  EXPECT_EQ(merged.to_string(), part.to_string());
+  EXPECT_TRUE(at::equal(merged.histogram(), part.histogram()));
+}
+
+TEST(HistogramObserver, MergeLaysBothOnTheUnionByHand) {
+  // Four bins over [0, 4] and over [2, 6]; on [0, 6] a bin is 1.5 wide.
+  HistogramObserver a(4, kSpec, kInt8), b(4, kSpec, kInt8);
+  a.observe(at::tensor({0.0f, 4.0f}));  // bins 0..1 and 3..4
+  b.observe(at::tensor({2.0f, 6.0f}));  // bins 2..3 and 5..6
+  a.merge(b);
+  EXPECT_EQ(a.min_val().item<float>(), 0.0f);
+  EXPECT_EQ(a.max_val().item<float>(), 6.0f);
+  // [0, 1) → bin 0; [3, 4) and [2, 3) → bins 2 (from 3) and 1 (below 3); [5, 6] → bin 3.
+  EXPECT_TRUE(at::equal(a.histogram(), at::tensor({1.0f, 1.0f, 1.0f, 1.0f})));
+}
+
+TEST(HistogramObserver, RefusesToMergeWhatDoesNotFit) {
+  HistogramObserver observer(64, kSpec, kInt8), low(64, kSpec, kInt8);
+  EXPECT_EQ(error_text([&] { observer.merge(HistogramObserver(32, kSpec, kInt8)); }),
+            "HistogramObserver: cannot merge a histogram of 32 bins\n  allowed here: 64");
+  observer.observe(at::tensor({0.0f, 5e36f}));
+  low.observe(at::tensor({-5e36f, 0.0f}));
+  EXPECT_EQ(error_text([&] { observer.merge(low); }),
+            "HistogramObserver: observed values from -5e+36 to 5e+36\n  allowed here: a range of up to 5.32e+36");
 }
 
 }  // namespace

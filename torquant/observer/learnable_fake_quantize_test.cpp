@@ -48,7 +48,7 @@ TEST(LearnableFakeQuantize, TheScalesGradientIsThatOfThePaper) {
   fake_quantize->enable_range_learning();
   const float scale = fake_quantize->scale().item<float>();
   const std::vector<at::Tensor> leaves = fake_quantize->parameters();
-  for (const auto [x, expected] : {std::pair{10.25f * scale, -0.25f}, {-999.0f, -128.0f}, {999.0f, 127.0f}}) {
+  for (const auto& [x, expected] : {std::pair{10.25f * scale, -0.25f}, {-999.0f, -128.0f}, {999.0f, 127.0f}}) {
     const auto gradient = torch::autograd::grad({fake_quantize->observe(at::tensor({x})).sum()}, {leaves[0]});
     EXPECT_NEAR(gradient[0].item<float>(), expected, 1e-4) << x;
   }

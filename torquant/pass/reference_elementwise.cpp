@@ -2,6 +2,7 @@
 
 #include <c10/core/ScalarType.h>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/reference_match.h"

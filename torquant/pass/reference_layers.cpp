@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/reference_match.h"

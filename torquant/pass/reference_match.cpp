@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
@@ -42,10 +43,6 @@ std::optional<PerTensor> match_dequantize(Node* node) {
 std::optional<PerTensor> match_operand(const Node& node, const char* name) {
   Node* producer = sole_producer(node.input(name));
   return producer == nullptr ? std::nullopt : match_dequantize(producer);
-}
-
-Node* sole_producer(const Value* value) {
-  return value == nullptr || value->producer() == nullptr || value->users().size() != 1 ? nullptr : value->producer();
 }
 
 Value* to_codes(NodeBuilder& build, Value* sum, const PerTensor& out, const Argument& least) {

@@ -30,9 +30,6 @@ std::optional<PerTensor> match_dequantize(Node* node);
 // The dequantize node behind an operand, when nothing else reads it.
 std::optional<PerTensor> match_operand(const Node& node, const char* name);
 
-// The node that computes `value` for one reader alone: the inside of a pattern must not be read from outside.
-Node* sole_producer(const Value* value);
-
 // Codes from `sum`, int32 steps of the output's scale: clamp(sum + zero point, least, max).
 Value* to_codes(NodeBuilder& build, Value* sum, const PerTensor& out, const Argument& least);
 

@@ -21,6 +21,7 @@ bool computes(const OpId& op, const Activation& activation) {
 
 bool is(const Node& node, const Activation& activation) {
   if (!computes(node.op(), activation)) return false;
+  if (activation.module == nullptr) return true;
   const WrittenAs written = written_as(node);
   if (!written.module.empty()) return written.module == activation.module;
   return written.function.empty() ||

@@ -13,7 +13,7 @@ namespace torquant {
 struct Activation {
   const char* name;                         // "relu"
   std::vector<OpId> ops;                    // their in-place twins too
-  const char* module;                       // "torch.nn.modules.activation.ReLU"
+  const char* module;                       // "torch.nn.modules.activation.ReLU"; null: however it is written
   std::vector<std::string> functions = {};  // as WrittenAs has them
 };
 

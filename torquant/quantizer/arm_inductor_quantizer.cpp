@@ -5,11 +5,11 @@
 namespace torquant {
 namespace {
 
-using inductor::Reach;
+using patterns::Reach;
 
-const inductor::Backend& backend() {
+const patterns::Backend& backend() {
   using namespace activations;
-  static const inductor::Backend kBackend{
+  static const patterns::Backend kBackend{
       .name = "ArmInductorQuantizer",
       .patterns =
           {
@@ -37,13 +37,13 @@ const inductor::Backend& backend() {
 }  // namespace
 
 QuantizationConfig get_default_arm_inductor_quantization_config(const ArmInductorConfigArgs& args) {
-  return inductor::make_config({.activation = DType::kInt8,
+  return patterns::make_config({.activation = DType::kInt8,
                                 .activation_range = {-128, 127},
                                 .weight = QScheme::kPerTensorSymmetric,
                                 .is_qat = args.is_qat,
                                 .is_dynamic = args.is_dynamic});
 }
 
-ArmInductorQuantizer::ArmInductorQuantizer() : InductorQuantizer(backend()) {}
+ArmInductorQuantizer::ArmInductorQuantizer() : PatternQuantizer(backend()) {}
 
 }  // namespace torquant

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "torquant/quantizer/inductor_quantizer.h"
+#include "torquant/quantizer/pattern_quantizer.h"
 
 namespace torquant {
 
@@ -16,7 +16,7 @@ QuantizationConfig get_default_arm_inductor_quantization_config(const ArmInducto
 
 // Annotates what Inductor computes on integers on Arm CPUs (torchao pt2e/quantizer/arm_inductor_quantizer.py, 0.18):
 // conv2d [+ add]; linear [+ {relu, leaky_relu, tanh, gelu}]; matmul and bmm on request.
-class ArmInductorQuantizer : public InductorQuantizer {
+class ArmInductorQuantizer : public PatternQuantizer {
  public:
   ArmInductorQuantizer();
 };

@@ -2,18 +2,6 @@
 
 namespace torquant {
 
-const Value* first_input(const Node& node) { return node.args().empty() ? nullptr : value_of(node.args()[0].value); }
-
-const Node* sole_producer(const Value* value) {
-  return value == nullptr || value->producer() == nullptr || value->users().size() != 1 ? nullptr : value->producer();
-}
-
-const Node* sole_reader(const Node& node) {
-  if (node.values().empty() || node.values()[0]->users().size() != 1) return nullptr;
-  const Node* reader = node.values()[0]->users()[0];
-  return reader == &node.graph().output_node() ? nullptr : reader;
-}
-
 WrittenAs written_as(const Node& node) {
   WrittenAs result;
   const std::vector<ModuleScope> scopes = node.module_stack();

@@ -8,23 +8,6 @@
 namespace torquant {
 namespace {
 
-TEST(Match, ReadersAndProducers) {
-  TestProgram net;
-  Value* x = net.input("x", {2, 3});
-  Value* y = net.relu(x);
-  Value* z = net.relu(y);
-  Value* sum = net.op("aten.add.Tensor", {{"self", z}, {"other", x}});
-  net.returns({sum});
-  EXPECT_EQ(first_input(*y->producer()), x);
-  EXPECT_EQ(sole_producer(y), y->producer());
-  EXPECT_EQ(sole_producer(x), nullptr) << "an input, with two readers";
-  EXPECT_EQ(sole_producer(nullptr), nullptr);
-  EXPECT_EQ(sole_reader(*y->producer()), z->producer());
-  EXPECT_EQ(sole_reader(*sum->producer()), nullptr) << "the graph returns it";
-  net.returns({sum, y});
-  EXPECT_EQ(sole_reader(*y->producer()), nullptr) << "two read it";
-}
-
 TEST(Match, WrittenAs) {
   TestProgram net;
   Value* x = net.input("x", {2, 3});

@@ -10,6 +10,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/activation.h"
 #include "torquant/quantizer/arm_inductor_quantizer.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
@@ -26,6 +27,9 @@ std::unique_ptr<Quantizer> make(const QuantizationConfig& config, NodeFilter fil
 
 // What a scheme means.
 std::unique_ptr<Quantizer> make_quantizer(const std::string& scheme, NodeFilter filter = nullptr) {
+  if (scheme == "int8-static") {
+    return make<TorquantQuantizer>(get_default_torquant_quantization_config(), std::move(filter));
+  }
   if (scheme == "xnnpack-static") {
     return make<XNNPACKQuantizer>(get_symmetric_quantization_config({.is_per_channel = true}), std::move(filter));
   }
@@ -55,6 +59,8 @@ std::set<std::string> schemes_of(const Recipe& recipe) {
 
 }  // namespace
 
+RecipeQuantizer::RecipeQuantizer(Recipe recipe) : recipe_(std::move(recipe)) { check_recipe(recipe_); }
+
 void RecipeQuantizer::transform_for_annotation(Program& program) {
   for (const std::string& scheme : schemes_of(recipe_)) make_quantizer(scheme)->transform_for_annotation(program);
 }
@@ -67,10 +73,9 @@ std::vector<Capability> RecipeQuantizer::capabilities() const {
   return all;
 }
 
-RecipeQuantizer::Decision RecipeQuantizer::decide(const Node& node) const {
-  for (size_t i = recipe_.rules.size(); i-- > 0;) {
-    const Rule& rule = recipe_.rules[i];
-    if (rule.select.matches(node)) return {rule.scheme, fmt::format("rule {} ({})", i + 1, rule.select.text())};
+RecipeQuantizer::Decision RecipeQuantizer::decide(const Node& node, const RuleOfNode& rules) const {
+  if (const auto rule = rules.find(&node); rule != rules.end()) {
+    return {recipe_.rules[rule->second].scheme, rule_text(recipe_, rule->second), rule->second};
   }
   // An activation that no rule names goes with what it follows, so that both are quantized as one.
   const Value* input = is_activation(node.op()) ? node.input("self") : nullptr;
@@ -90,20 +95,12 @@ void RecipeQuantizer::annotate(const Program& program, Annotations& annotations)
                  .what = fmt::format("the program is quantized already: it holds {}", quantized->describe()),
                  .hint = "start from the float program"});
   }
-  for (size_t i = 0; i < recipe_.rules.size(); ++i) {
-    const Selector& select = recipe_.rules[i].select;
-    if (std::none_of(program.graph().begin(), program.graph().end(),
-                     [&](const Node& node) { return select.matches(node); })) {
-      throw Error({.where = fmt::format("{}: rule {}", recipe_.name, i + 1),
-                   .what = fmt::format("{} selects nothing of the program", select.text()),
-                   .hint = "`torquant inspect PROGRAM --layers` lists modules and operators"});
-    }
-  }
+  const RuleOfNode rules = deciding_rules(recipe_, program);
 
   decisions_.clear();
   std::set<std::string> schemes;
   for (const Node& node : program.graph()) {
-    Decision decision = decide(node);
+    Decision decision = decide(node, rules);
     if (decision.scheme == kFloatScheme) {
       annotations.refuse(&node, "left in float by " + decision.source);
     } else {
@@ -130,6 +127,14 @@ void RecipeQuantizer::annotate(const Program& program, Annotations& annotations)
 const RecipeQuantizer::Decision* RecipeQuantizer::decision(const std::string& node_name) const {
   const auto found = decisions_.find(node_name);
   return found == decisions_.end() ? nullptr : &found->second;
+}
+
+std::vector<size_t> RecipeQuantizer::decided_by_rule() const {
+  std::vector<size_t> counts(recipe_.rules.size());
+  for (const auto& [node, decision] : decisions_) {
+    if (decision.rule) ++counts[*decision.rule];
+  }
+  return counts;
 }
 
 }  // namespace torquant

@@ -76,6 +76,37 @@ TEST(RecipeQuantizer, TheLastRuleWins) {
   EXPECT_FALSE(outcome.quantizer.decision("linear_head")->served);
 }
 
+TEST(RecipeQuantizer, AnySkipBeatsTheSchemeForAllAndIsBeatenByALaterRuleOnly) {
+  const Rule everything_in_float = {.select = {.op = "aten.*"}, .scheme = "float"};
+  const Rule head_quantized = {.select = {.module = "head.*"}, .scheme = "xnnpack-static"};
+  const Outcome skipped({.name = "r", .scheme = "xnnpack-static", .rules = {everything_in_float, head_quantized}});
+  EXPECT_EQ(skipped.annotation("linear_a"), nullptr);
+  EXPECT_EQ(skipped.annotation("linear_b"), nullptr);
+  EXPECT_NE(skipped.annotation("linear_head"), nullptr);
+  EXPECT_EQ(skipped.quantizer.decided_by_rule(), (std::vector<size_t>{3, 1}));
+  // The skip last: it takes the head back, and the rule before it decides over nothing.
+  RecipeQuantizer none({.name = "r", .scheme = "xnnpack-static", .rules = {head_quantized, everything_in_float}});
+  Annotations annotations;
+  none.annotate(three_layers(), annotations);
+  EXPECT_EQ(annotations.size(), 0U);
+  EXPECT_EQ(none.decided_by_rule(), (std::vector<size_t>{0, 4}));
+}
+
+TEST(RecipeQuantizer, FirstAndLastLayerStayInFloat) {
+  const Outcome outcome(
+      {.name = "r", .scheme = "xnnpack-static", .rules = {{.select = {.index = {0, -1}}, .scheme = "float"}}});
+  EXPECT_EQ(outcome.annotation("linear_a"), nullptr);
+  EXPECT_EQ(outcome.annotation("relu"), nullptr);  // goes with the layer it follows
+  EXPECT_NE(outcome.annotation("linear_b"), nullptr);
+  EXPECT_EQ(outcome.annotation("linear_head"), nullptr);
+}
+
+TEST(RecipeQuantizer, RefusesARecipeOfOnesOwnThatIsNone) {
+  EXPECT_TRUE(error_text([] {
+                RecipeQuantizer({.name = "mine", .scheme = "x86-statics"});
+              }).starts_with("mine: scheme: unknown scheme \"x86-statics\""));
+}
+
 TEST(RecipeQuantizer, AnActivationGoesWithTheLayerItFollows) {
   // The rule names the layer alone; layer and ReLU are one pattern, whose output is what is quantized.
   const Outcome outcome({.name = "r",
@@ -88,8 +119,7 @@ TEST(RecipeQuantizer, AnActivationGoesWithTheLayerItFollows) {
 }
 
 TEST(RecipeQuantizer, EverySchemeHasAQuantizer) {
-  for (const std::string& scheme : scheme_names()) {
-    if (scheme == kFloatScheme) continue;
+  for (const std::string& scheme : built_in_recipes()) {
     EXPECT_NE(Outcome({.name = scheme, .scheme = scheme}).annotation("linear_a"), nullptr) << scheme;
     EXPECT_TRUE(serves(RecipeQuantizer({.name = scheme, .scheme = scheme}).capabilities(), ops::kLinear)) << scheme;
   }
@@ -115,7 +145,8 @@ TEST(RecipeQuantizer, RefusesARuleThatSelectsNothing) {
                        .rules = {kHeadInFloat, {.select = {.module = "tail.*"}, .scheme = "float"}}});
             }),
             "r.json: rule 2: module tail.* selects nothing of the program\n"
-            "  to go on: `torquant inspect PROGRAM --layers` lists modules and operators");
+            "  to go on: no module of the program is tail.*; `torquant inspect PROGRAM --layers` lists modules and "
+            "operators");
 }
 
 TEST(RecipeQuantizer, RefusesAQuantizedProgram) {

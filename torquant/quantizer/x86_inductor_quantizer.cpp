@@ -5,15 +5,15 @@
 namespace torquant {
 namespace {
 
-using inductor::Pattern;
-using inductor::Reach;
+using patterns::Pattern;
+using patterns::Reach;
 
-const inductor::Backend& backend() {
+const patterns::Backend& backend() {
   using namespace activations;
   static const OpId kMaxPool2d{"aten.max_pool2d.default"};
   static const OpId kAvgPool2d{"aten.avg_pool2d.default"};
   static const OpId kFlatten{"aten.flatten.using_ints"};
-  static const inductor::Backend kBackend{
+  static const patterns::Backend kBackend{
       .name = "X86InductorQuantizer",
       .patterns =
           {
@@ -65,7 +65,7 @@ const inductor::Backend& backend() {
 }  // namespace
 
 QuantizationConfig get_default_x86_inductor_quantization_config(const X86InductorConfigArgs& args) {
-  return inductor::make_config({.activation = DType::kUInt8,
+  return patterns::make_config({.activation = DType::kUInt8,
                                 .activation_range = {0, args.reduce_range ? 127 : 255},
                                 .weight = QScheme::kPerChannelSymmetric,
                                 .is_qat = args.is_qat,
@@ -76,6 +76,6 @@ QuantizationConfig get_x86_inductor_linear_dynamic_fp16_config() {
   return {.weight = QuantizationSpec{.options = {.dtype = DType::kFloat16}, .observer = {.type = PlaceholderSpec{}}}};
 }
 
-X86InductorQuantizer::X86InductorQuantizer() : InductorQuantizer(backend()) {}
+X86InductorQuantizer::X86InductorQuantizer() : PatternQuantizer(backend()) {}
 
 }  // namespace torquant

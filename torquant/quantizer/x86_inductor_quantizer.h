@@ -1,6 +1,6 @@
 #pragma once
 
-#include "torquant/quantizer/inductor_quantizer.h"
+#include "torquant/quantizer/pattern_quantizer.h"
 
 namespace torquant {
 
@@ -27,7 +27,7 @@ QuantizationConfig get_x86_inductor_linear_dynamic_fp16_config();
 //
 //   X86InductorQuantizer quantizer;
 //   quantizer.set_global(get_default_x86_inductor_quantization_config()).set_module_name_qconfig("head", std::nullopt);
-class X86InductorQuantizer : public InductorQuantizer {
+class X86InductorQuantizer : public PatternQuantizer {
  public:
   X86InductorQuantizer();
 };

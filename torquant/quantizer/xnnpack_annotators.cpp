@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/match.h"

@@ -1,4 +1,4 @@
-#include "torquant/quantizer/inductor_quantizer.h"
+#include "torquant/quantizer/pattern_quantizer.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +10,7 @@
 namespace torquant {
 namespace {
 
-using inductor::Reach;
+using patterns::Reach;
 
 // The operator that a table has under `name`, or under the end of it: "Conv2d" for "torch.nn.Conv2d".
 OpId find_op(const std::vector<std::pair<std::string, OpId>>& table, const std::string& where,
@@ -29,7 +29,7 @@ const char* mode_name(const QuantizationConfig& config) { return config.is_dynam
 
 }  // namespace
 
-void InductorQuantizer::check_mode(const std::string& where, const Config& config) const {
+void PatternQuantizer::check_mode(const std::string& where, const Config& config) const {
   if (!config) return;
   if (config->is_qat) {
     throw Error({.where = where,
@@ -49,13 +49,13 @@ void InductorQuantizer::check_mode(const std::string& where, const Config& confi
   check(global_);
 }
 
-InductorQuantizer& InductorQuantizer::set_global(Config config) {
+PatternQuantizer& PatternQuantizer::set_global(Config config) {
   check_mode(name() + "::set_global", config);
   global_ = std::move(config);
   return *this;
 }
 
-InductorQuantizer& InductorQuantizer::set_function_type_qconfig(const std::string& function, Config config) {
+PatternQuantizer& PatternQuantizer::set_function_type_qconfig(const std::string& function, Config config) {
   const std::string where = fmt::format("{}::set_function_type_qconfig({})", name(), function);
   const OpId op = find_op(backend_->functions, where, function);
   check_mode(where, config);
@@ -63,7 +63,7 @@ InductorQuantizer& InductorQuantizer::set_function_type_qconfig(const std::strin
   return *this;
 }
 
-InductorQuantizer& InductorQuantizer::set_module_type_qconfig(const std::string& type, Config config) {
+PatternQuantizer& PatternQuantizer::set_module_type_qconfig(const std::string& type, Config config) {
   const std::string where = fmt::format("{}::set_module_type_qconfig({})", name(), type);
   const OpId op = find_op(backend_->modules, where, type);
   check_mode(where, config);
@@ -71,19 +71,19 @@ InductorQuantizer& InductorQuantizer::set_module_type_qconfig(const std::string&
   return *this;
 }
 
-InductorQuantizer& InductorQuantizer::set_module_name_qconfig(const std::string& module, Config config) {
+PatternQuantizer& PatternQuantizer::set_module_name_qconfig(const std::string& module, Config config) {
   check_mode(fmt::format("{}::set_module_name_qconfig({})", name(), module), config);
   set_rule(module_names_, module, std::move(config));
   return *this;
 }
 
-InductorQuantizer& InductorQuantizer::set_filter_function(NodeFilter filter) {
+PatternQuantizer& PatternQuantizer::set_filter_function(NodeFilter filter) {
   filter_ = std::move(filter);
   return *this;
 }
 
-void InductorQuantizer::annotate(const Program& program, Annotations& annotations) {
-  inductor::Annotator annotator(*backend_, program, annotations);
+void PatternQuantizer::annotate(const Program& program, Annotations& annotations) {
+  patterns::Annotator annotator(*backend_, program, annotations);
   const NodeFilter allowed = [&](const Node& node) {
     if (!filter_ || filter_(node)) return true;
     annotations.refuse(&node, "left in float by the filter function");
@@ -108,13 +108,13 @@ void InductorQuantizer::annotate(const Program& program, Annotations& annotation
   }
 }
 
-std::vector<Capability> InductorQuantizer::capabilities() const {
-  const inductor::Backend& backend = *backend_;
+std::vector<Capability> PatternQuantizer::capabilities() const {
+  const patterns::Backend& backend = *backend_;
   std::vector<Capability> rows;
   for (const QuantizationConfig& config : backend.configs) {
     const std::optional<ObserverOptions> activation =
         config.input_activation ? std::optional(config.input_activation->options) : std::nullopt;
-    for (const inductor::Pattern& pattern : backend.patterns) {
+    for (const patterns::Pattern& pattern : backend.patterns) {
       if (!activation && !pattern.has_weight()) continue;
       rows.push_back(
           {.quantizer = backend.name,

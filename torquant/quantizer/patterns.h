@@ -11,9 +11,9 @@
 #include "torquant/quantizer/node_filter.h"
 #include "torquant/quantizer/quantization_config.h"
 
-// What the quantizers for Inductor's CPU backends have in common: a table that says what a backend computes on
-// integers, and one annotator that works through it.
-namespace torquant::inductor {
+// What the quantizers for Inductor's CPU backends and Torquant's own have in common: a table that says what a backend
+// computes on integers, and one annotator that works through it.
+namespace torquant::patterns {
 
 // The widest rule that takes a pattern.
 enum class Reach : uint8_t {
@@ -93,4 +93,4 @@ class Annotator {
   std::unordered_set<const Node*> quantized_;  // the last nodes of patterns that were taken
 };
 
-}  // namespace torquant::inductor
+}  // namespace torquant::patterns

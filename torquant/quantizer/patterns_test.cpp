@@ -1,14 +1,14 @@
-#include "torquant/quantizer/inductor_patterns.h"
+#include "torquant/quantizer/patterns.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/support/test_program.h"
 #include "torquant/graph/ops.h"
 
-namespace torquant::inductor {
+namespace torquant::patterns {
 namespace {
 
-TEST(InductorPatterns, Names) {
+TEST(Patterns, Names) {
   EXPECT_EQ(Pattern{.op = ops::kConv2d}.name(), "conv2d");
   EXPECT_EQ((Pattern{.op = ops::kLinear, .add = true, .activation = &activations::kRelu}.name()),
             "linear + add + relu");
@@ -17,7 +17,7 @@ TEST(InductorPatterns, Names) {
 }
 
 // A backend of one's own: linear + gelu, and matmul in modules that a rule names.
-TEST(InductorPatterns, AnotherBackendIsAnotherTable) {
+TEST(Patterns, AnotherBackendIsAnotherTable) {
   const Backend backend{.name = "Mine",
                         .patterns = {{.op = ops::kLinear, .activation = &activations::kGelu},
                                      {.op = ops::kMatmul, .reach = Reach::kModule}},
@@ -57,4 +57,4 @@ TEST(InductorPatterns, AnotherBackendIsAnotherTable) {
 }
 
 }  // namespace
-}  // namespace torquant::inductor
+}  // namespace torquant::patterns

@@ -3,12 +3,13 @@
 #include <optional>
 #include <string>
 
-#include "torquant/quantizer/inductor_patterns.h"
+#include "torquant/quantizer/patterns.h"
 #include "torquant/quantizer/quantizer.h"
 
 namespace torquant {
 
-// The rules of the quantizers for Inductor's CPU backends (torchao pt2e/quantizer/x86_inductor_quantizer.py).
+// A quantizer made of a table of patterns, with the rules of those for Inductor's CPU backends (torchao
+// pt2e/quantizer/x86_inductor_quantizer.py).
 //
 // For each node a rule for a module comes before one for an operator, and that before the global one; of one kind, the
 // first that was given. No configuration: what the rule selects stays in float. A pattern is taken as a whole, and only
@@ -16,19 +17,19 @@ namespace torquant {
 //
 // All configurations of one quantizer are static, or all dynamic: ComposableQuantizer mixes. Throws Error for another,
 // for a function or module type that the backend has no kernel for, and for a rule that selects nothing.
-class InductorQuantizer : public Quantizer {
+class PatternQuantizer : public Quantizer {
  public:
   using Config = std::optional<QuantizationConfig>;
 
-  InductorQuantizer& set_global(Config config);
+  PatternQuantizer& set_global(Config config);
   // "torch.matmul", "torch.nn.functional.conv2d". Selects the operator, however it was called.
-  InductorQuantizer& set_function_type_qconfig(const std::string& function, Config config);
+  PatternQuantizer& set_function_type_qconfig(const std::string& function, Config config);
   // "torch.nn.Conv2d", or the end of it. Selects the operator that such modules call, wherever it is called.
-  InductorQuantizer& set_module_type_qconfig(const std::string& type, Config config);
+  PatternQuantizer& set_module_type_qconfig(const std::string& type, Config config);
   // "layer1.0". What lies inside that module; products on request (matmul) too.
-  InductorQuantizer& set_module_name_qconfig(const std::string& name, Config config);
+  PatternQuantizer& set_module_name_qconfig(const std::string& name, Config config);
   // Only nodes for which `filter` holds are annotated.
-  InductorQuantizer& set_filter_function(NodeFilter filter);
+  PatternQuantizer& set_filter_function(NodeFilter filter);
 
   void annotate(const Program& program, Annotations& annotations) override;
   std::vector<Capability> capabilities() const override;
@@ -36,12 +37,12 @@ class InductorQuantizer : public Quantizer {
 
  protected:
   // `backend` must outlive the quantizer.
-  explicit InductorQuantizer(const inductor::Backend& backend) : backend_(&backend) {}
+  explicit PatternQuantizer(const patterns::Backend& backend) : backend_(&backend) {}
 
  private:
   void check_mode(const std::string& where, const Config& config) const;
 
-  const inductor::Backend* backend_;
+  const patterns::Backend* backend_;
   RuleList<std::string, Config> module_names_;
   RuleList<OpId, Config> operators_;
   Config global_;

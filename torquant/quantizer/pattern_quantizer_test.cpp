@@ -1,5 +1,5 @@
 // The rules; what the backends' tables say is tested with each of them.
-#include "torquant/quantizer/inductor_quantizer.h"
+#include "torquant/quantizer/pattern_quantizer.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Order and conditions: torchao pt2e/quantizer/x86_inductor_quantizer.py, 0.18.
-#include "torquant/quantizer/inductor_patterns.h"
+#include "torquant/quantizer/patterns.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,11 +8,12 @@
 #include <ranges>
 #include <unordered_map>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/capability.h"
 #include "torquant/quantizer/match.h"
 
-namespace torquant::inductor {
+namespace torquant::patterns {
 namespace {
 
 const OpId kFlatten{"aten.flatten.using_ints"};
@@ -63,18 +64,17 @@ std::vector<const Node*> in_matching_order(const Program& program, const OpId& o
 
 // Why an operator without a weight, a product, cannot be quantized; empty where it can.
 std::string refusal(const Node& node) {
-  std::vector<const Value*> operands;
-  for (const NamedArgument& argument : node.args()) {
-    const Value* operand = value_of(argument.value);
-    if (operand == nullptr) return fmt::format("its operand {} is a number", argument.name);
+  for (const Value* operand : node.inputs()) {
     if (!operand->is_tensor() || !at::isFloatingType(operand->tensor().dtype)) {
       return fmt::format("its operand %{} is no tensor of floats", operand->name());
     }
-    operands.push_back(operand);
   }
-  if (node.op() != ops::kMul) return "";
+  if (node.op() != ops::kMul && node.op() != ops::kAdd) return "";
   if (written_as(node).function.ends_with(".mul_")) return "it is written in place, as mul_";
-  if (operands.size() == 2 && operands[0]->tensor().sizes != operands[1]->tensor().sizes) {
+  for (const char* name : {"self", "other"}) {
+    if (node.input(name) == nullptr) return fmt::format("its operand {} is a number", name);
+  }
+  if (node.input("self")->tensor().sizes != node.input("other")->tensor().sizes) {
     return "its operands have different sizes";
   }
   return "";
@@ -128,7 +128,7 @@ void Annotator::match(const Pattern& pattern, const Node& node, const Rule& rule
   std::vector<const Node*> nodes = {&node};
   const Value* addend = nullptr;
   if (pattern.add) {
-    const Node* add = sole_reader(node);
+    const Node* add = sole_reader(node.output());
     if (add == nullptr || (add->op() != ops::kAdd && add->op() != ops::kAddInPlace)) return;
     addend = other_operand(*add, node.output());
     if (addend == nullptr) return;
@@ -237,4 +237,4 @@ void Annotator::explain_the_rest() {
   }
 }
 
-}  // namespace torquant::inductor
+}  // namespace torquant::patterns

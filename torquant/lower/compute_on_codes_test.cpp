@@ -1,0 +1,106 @@
+#include "torquant/lower/compute_on_codes.h"
+
+#include <ATen/ops/randint.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/error_text.h"
+#include "tests/support/test_qdq.h"
+#include "torquant/lower/integer_ops.h"
+#include "torquant/pass/remove_dead.h"
+
+namespace torquant {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+constexpr const char* kDequantize = "quantized_decomposed.dequantize_per_tensor.default";
+constexpr Grid kHalf{.scale = 0.03, .zero_point = 60, .min = 0, .max = 127, .dtype = at::kByte};
+
+class ComputeOnCodes : public testing::Test {
+ protected:
+  // Only the output's dequantize node is left, and no code is more than `steps` away.
+  void expect_near(Value* output, const Grid& grid, double steps) {
+    Program program = net.returns({output});
+    const at::Tensor before = outputs_of(program, net.examples())[0];
+    EXPECT_TRUE(compute_on_codes(program).changed);
+    remove_dead_nodes(program);
+    EXPECT_EQ(count_nodes(program, kDequantize), 1u);
+    const at::Tensor after = outputs_of(program, net.examples())[0];
+    ASSERT_EQ(after.sizes(), before.sizes());
+    EXPECT_LE(after.sub(before).abs().max().item<double>(), steps * 1.001 * grid.scale);
+    EXPECT_GT(before.abs().max().item<double>(), 0);
+  }
+  Value* add(Value* a, Value* b) { return net.op("aten.add.Tensor", {{"self", a}, {"other", b}}); }
+  Value* image(const char* name, const Grid& grid) { return through(net, net.input(name, {2, 5, 7, 9}), grid); }
+
+  TestProgram net;
+};
+
+TEST_F(ComputeOnCodes, SumsAreThoseOfTheQuantizedProgramToTheBit) {
+  expect_near(through(net, add(image("a", kImage), image("b", kHidden)), kHalf), kHalf, 0);
+}
+
+TEST_F(ComputeOnCodes, ReluAfterASum) {
+  expect_near(through(net, net.relu(add(image("a", kImage), image("b", kHidden))), kHidden), kHidden, 0);
+}
+
+TEST_F(ComputeOnCodes, Averages) {
+  const std::vector<NamedArgument> windows = {
+      {"kernel_size", Ints{3, 2}}, {"stride", Ints{2, 1}}, {"padding", Ints{1, 0}}};
+  std::vector<NamedArgument> args = {{"self", image("a", kImage)}};
+  args.insert(args.end(), windows.begin(), windows.end());
+  Value* x = through(net, net.op("aten.avg_pool2d.default", args), kHalf);
+  x = through(net, net.op("aten.avg_pool2d.default", {{"self", x}, {"kernel_size", Ints{2, 2}}}), kImage);
+  expect_near(x, kImage, 1);
+}
+
+TEST_F(ComputeOnCodes, AveragesOfWholeImages) {
+  Value* a = net.op("aten.adaptive_avg_pool2d.default", {{"self", image("a", kImage)}, {"output_size", Ints{1, 1}}});
+  expect_near(through(net, a, kHalf), kHalf, 1);
+  Value* b = net.op("aten.mean.dim", {{"self", image("b", kImage)}, {"dim", Ints{-1, -2}}, {"keepdim", true}});
+  expect_near(through(net, b, kHalf), kHalf, 1);
+}
+
+TEST_F(ComputeOnCodes, WhatHasNoOperatorStays) {
+  Value* a = image("a", kImage);
+  const std::vector<Value*> float_ones = {
+      net.op("aten.add.Tensor", {{"self", a}, {"other", image("b", kImage)}, {"alpha", 2.0}}),
+      add(a, net.input("number", {2, 5, 7, 9})),
+      add(a, through(net, net.input("row", {9}), kImage)),
+      add(a, image("signed", kSigned)),
+      net.op("aten.mean.dim", {{"self", a}, {"dim", Ints{1}}, {"keepdim", true}}),
+      net.op("aten.adaptive_avg_pool2d.default", {{"self", a}, {"output_size", Ints{3, 3}}}),
+      net.op("aten.avg_pool2d.default", {{"self", a}, {"kernel_size", Ints{2, 2}}, {"ceil_mode", true}}),
+  };
+  std::vector<Value*> outputs;
+  for (Value* value : float_ones) outputs.push_back(through(net, value, kHidden));
+  Program program = net.returns(outputs);
+  EXPECT_FALSE(compute_on_codes(program).changed);
+}
+
+TEST(IntegerOps, LayoutsAndThreads) {
+  const at::Tensor a = at::randint(0, 256, {3, 20, 40, 30}).to(at::kByte);
+  const at::Tensor b = at::randint(0, 256, {3, 20, 40, 30}).to(at::kByte);
+  const at::Tensor sum = add_codes(a, kImage, b, kHidden, kHalf);
+  const at::Tensor last = a.contiguous(at::MemoryFormat::ChannelsLast);
+  EXPECT_TRUE(at::equal(add_codes(last, kImage, b, kHidden, kHalf), sum));
+  const at::Tensor part = add_codes(a.slice(3, 0, 20), kImage, b.slice(3, 0, 20), kHidden, kHalf);
+  EXPECT_TRUE(at::equal(part, sum.slice(3, 0, 20)));
+}
+
+TEST(IntegerOps, Refuse) {
+  const at::Tensor codes = at::randint(0, 256, {1, 2, 3, 4}).to(at::kByte);
+  const auto add_text = [&](const at::Tensor& a, const at::Tensor& b) {
+    return error_text([&] { add_codes(a, kImage, b, kImage, kImage); });
+  };
+  EXPECT_NE(add_text(codes.to(at::kChar), codes).find("a is Char"), std::string::npos);
+  EXPECT_NE(add_text(codes, codes.slice(3, 1)).find("different sizes"), std::string::npos);
+  const auto pool_text = [&](const at::Tensor& x, const Windows& windows) {
+    return error_text([&] { avg_pool2d_codes(x, kImage, windows, kImage); });
+  };
+  EXPECT_NE(pool_text(codes[0], {}).find("x has rank 3"), std::string::npos);
+  EXPECT_NE(pool_text(codes, {{4, 4}, {}, {}}).find("a window of 4 x 4 in an image of 3 x 4"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace torquant

@@ -1,0 +1,89 @@
+#include "torquant/quantizer/torquant_quantizer.h"
+
+#include "torquant/graph/ops.h"
+
+namespace torquant {
+namespace {
+
+Activation however_written(Activation activation) {
+  activation.module = nullptr;
+  return activation;
+}
+
+const patterns::Backend& backend() {
+  using namespace activations;
+  static const Activation kRelu = however_written(activations::kRelu),
+                          kHardtanh = however_written(activations::kHardtanh),
+                          kRelu6 = however_written(activations::kRelu6),
+                          kHardswish = however_written(activations::kHardswish),
+                          kSilu = however_written(activations::kSilu),
+                          kLeakyRelu = however_written(activations::kLeakyRelu),
+                          kTanh = however_written(activations::kTanh), kGelu = however_written(activations::kGelu);
+  static const OpId kMaxPool2d{"aten.max_pool2d.default"};
+  static const OpId kAvgPool2d{"aten.avg_pool2d.default"};
+  static const OpId kMean{"aten.mean.dim"};
+  static const OpId kFlatten{"aten.flatten.using_ints"};
+  static const patterns::Backend kBackend{
+      .name = "TorquantQuantizer",
+      .patterns =
+          {
+              {.op = ops::kConv2d, .add = true, .add_reads_int8 = true, .activation = &kRelu},
+              {.op = ops::kConv2d, .add = true, .add_reads_int8 = true},
+              {.op = ops::kConv2d, .activation = &kRelu},
+              {.op = ops::kConv2d, .activation = &kRelu6},
+              {.op = ops::kConv2d, .activation = &kHardtanh},
+              {.op = ops::kConv2d, .activation = &kHardswish},
+              {.op = ops::kConv2d, .activation = &kSilu},
+              {.op = ops::kConv2d},
+              {.op = ops::kLinear, .activation = &kRelu},
+              {.op = ops::kLinear, .activation = &kRelu6},
+              {.op = ops::kLinear, .activation = &kHardtanh},
+              {.op = ops::kLinear, .activation = &kHardswish},
+              {.op = ops::kLinear, .activation = &kSilu},
+              {.op = ops::kLinear, .activation = &kLeakyRelu},
+              {.op = ops::kLinear, .activation = &kTanh},
+              {.op = ops::kLinear, .activation = &kGelu},
+              {.op = ops::kLinear},
+              {.op = ops::kAdd, .activation = &kRelu},
+              {.op = ops::kAdd},
+              {.op = kAvgPool2d},
+              {.op = ops::kAdaptiveAvgPool2d},
+              {.op = kMean},
+          },
+      .propagated = {kMaxPool2d, ops::kCat, kFlatten},
+      .functions = {{"torch.nn.functional.conv2d", ops::kConv2d},
+                    {"torch.nn.functional.linear", ops::kLinear},
+                    {"torch.nn.functional.max_pool2d", kMaxPool2d},
+                    {"torch.nn.functional.avg_pool2d", kAvgPool2d},
+                    {"torch.nn.functional.adaptive_avg_pool2d", ops::kAdaptiveAvgPool2d},
+                    {"torch.add", ops::kAdd},
+                    {"torch.cat", ops::kCat},
+                    {"torch.flatten", kFlatten},
+                    {"torch.mean", kMean}},
+      .modules = {{"Conv2d", ops::kConv2d},
+                  {"Linear", ops::kLinear},
+                  {"MaxPool2d", kMaxPool2d},
+                  {"AvgPool2d", kAvgPool2d},
+                  {"AdaptiveAvgPool2d", ops::kAdaptiveAvgPool2d}},
+      .configs = {get_default_torquant_quantization_config(),
+                  get_default_torquant_quantization_config({.reduce_range = true})}};
+  return kBackend;
+}
+
+}  // namespace
+
+QuantizationConfig get_default_torquant_quantization_config(const TorquantConfigArgs& args) {
+  const QuantizationSpec activation{.options = {.dtype = DType::kUInt8,
+                                                .quant_range = QuantRange{0, args.reduce_range ? 127 : 255},
+                                                .qscheme = QScheme::kPerTensorAffine},
+                                    .observer = {.type = HistogramSpec{}}};
+  const QuantizationSpec weight{.options = {.dtype = DType::kInt8,
+                                            .quant_range = QuantRange{-127, 127},
+                                            .qscheme = QScheme::kPerChannelSymmetric},
+                                .observer = {.type = PerChannelMinMaxSpec{}}};
+  return {.input_activation = activation, .output_activation = activation, .weight = weight};
+}
+
+TorquantQuantizer::TorquantQuantizer() : PatternQuantizer(backend()) {}
+
+}  // namespace torquant

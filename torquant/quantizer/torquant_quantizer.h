@@ -1,0 +1,30 @@
+#pragma once
+
+#include "torquant/quantizer/pattern_quantizer.h"
+
+namespace torquant {
+
+struct TorquantConfigArgs {
+  bool reduce_range = false;  // activations in 0..127, for CPUs without VNNI, whose sums of products saturate
+};
+
+// uint8 affine activations under a histogram observer; int8 symmetric weights [-127, 127], a scale an output channel;
+// float bias. Scales are as small as the data asks for.
+QuantizationConfig get_default_torquant_quantization_config(const TorquantConfigArgs& args = {});
+
+// Annotates what lower/ computes on integers, so that nothing between the first and the last layer of a vision network
+// computes in float:
+//
+//   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6, hardswish, silu}
+//   linear [+ relu, hardtanh, relu6, hardswish, silu, leaky_relu, tanh, gelu]
+//   add [+ relu] of two tensors of the same sizes; avg_pool2d, adaptive_avg_pool2d, mean
+//   max_pool2d, cat, flatten behind one of these
+//
+// What is fused is observed behind its activation: a range is that of the clamp where there is one. How an activation
+// was written does not matter. Every value has one scale, its own.
+class TorquantQuantizer : public PatternQuantizer {
+ public:
+  TorquantQuantizer();
+};
+
+}  // namespace torquant
