@@ -183,11 +183,13 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
                                                "Take what the observers saw from this file, not from data");
   CLI::Option* resume = command->add_option(
       "--resume", options->resume, "Go on with an interrupted calibration; the file is removed when the work is done");
-  observers->excludes(data)->excludes(resume);
-  command->add_option("--samples", options->samples, "How many to calibrate with, from the first; 512 if absent")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--batch-size", options->batch_size, "Samples a call; one, or what export fixed, if absent")
-      ->check(CLI::PositiveNumber);
+  CLI::Option* samples =
+      command->add_option("--samples", options->samples, "How many to calibrate with, from the first; 512 if absent")
+          ->check(CLI::PositiveNumber);
+  CLI::Option* batch_size =
+      command->add_option("--batch-size", options->batch_size, "Samples a call; one, or what export fixed, if absent")
+          ->check(CLI::PositiveNumber);
+  for (CLI::Option* of_data : {data, resume, samples, batch_size}) observers->excludes(of_data);
   command->add_flag("--allow-partial", options->allow_partial,
                     "Go on where layers asked for must stay in float; ends with code 3");
   command->add_flag("--json", options->json, "Print the result as one JSON object, progress as JSON lines on stderr");

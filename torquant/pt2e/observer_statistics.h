@@ -33,7 +33,7 @@ struct ObserverStatistics {
   std::string weights;  // fingerprint of the program's tensors
   std::string graph;    // and of its nodes and observers
   int64_t samples = 0;
-  std::vector<Entry> observers;
+  std::vector<Entry> observers = {};
   std::optional<UnfinishedCalibration> unfinished = std::nullopt;
 };
 
