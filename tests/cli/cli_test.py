@@ -201,6 +201,20 @@ class Cli(unittest.TestCase):
         self.assertEqual(outputs[0], outputs[1])
         self.assertEqual(outputs[0], outputs[2])
 
+    def test_int8_static_rounds_weights_to_the_data(self):
+        outputs = []
+        for threads in ("1", "2"):
+            (self.folder / threads).mkdir()
+            arguments = ["quantize", MODEL, "--recipe", "int8-static", "--data", self.data, "--json", "--threads", threads]
+            result = json.loads(self.run_program(*arguments, "-o", self.path(f"{threads}/q.pt2")).stdout)
+            self.assertEqual((result["layers_rounded_to_data"], result["quantized_layers"]), (22, 22))
+            outputs.append((self.folder / threads / "q.pt2").read_bytes())
+        self.assertEqual(outputs[0], outputs[1])
+        # Without data the nearest codes, and a note that says so.
+        take = ["quantize", MODEL, "--recipe", "int8-static"]
+        self.run_program(*take, "--data", self.data, "--save-observers", self.path("seen"))
+        self.assertIn("rounding them to the data needs --data", self.run_program(*take, "--observers", self.path("seen"), "-o", self.path("nearest.pt2")).stdout)
+
     def test_observers_of_shards_are_merged(self):
         parts = []
         for i in range(4):

@@ -93,14 +93,14 @@ NodeHandler pass_observers_by() {
 
 RoundToDataResult round_to_data(Program& converted, const Program& reference,
                                 const std::vector<std::vector<at::Tensor>>& samples,
-                                const std::function<bool(const Node&)>& selects) {
+                                const RoundToDataOptions& options) {
   const at::NoGradGuard no_grad;
   const OneThread one_thread;
   RoundToDataResult result;
   std::vector<Layer> layers;
   for (Node* node : converted.graph().nodes_snapshot()) {
     const bool known = node->op() == ops::kConv2d || node->op() == ops::kLinear;
-    if (!is_layer(*node) || node->input("weight") == nullptr || (selects && !selects(*node))) continue;
+    if (!is_layer(*node) || node->input("weight") == nullptr || (options.selects && !options.selects(*node))) continue;
     std::string reason = known ? "" : "only conv2d and linear are";
     const Node* twin = reference.graph().find_node(node->name());
     if (known && (twin == nullptr || twin->op() != node->op())) reason = "the float program has no such layer";
@@ -139,6 +139,7 @@ RoundToDataResult round_to_data(Program& converted, const Program& reference,
       bias.copy_(floating.argument(0, twin, "bias") + rounded.bias_shift);
     }
     ++result.layers;
+    if (options.after_layer) options.after_layer(result.layers, layers.size());
   }
   return result;
 }

@@ -10,6 +10,12 @@
 
 namespace torquant {
 
+struct RoundToDataOptions {
+  std::function<bool(const Node&)> selects = nullptr;  // which layers; all if null
+  // After each layer. May throw, and then leaves the layers to come as they were.
+  std::function<void(size_t done, size_t total)> after_layer = nullptr;
+};
+
 struct RoundToDataResult {
   size_t layers = 0;                   // whose codes were chosen anew
   std::vector<Refusal> refusals = {};  // those that keep theirs, with the reason
@@ -21,9 +27,9 @@ struct RoundToDataResult {
 //
 // `reference`: the float program with the same layers under the same names: a prepared program, whose observers are
 // passed by. `samples`: user inputs, as for calibration; all of them are held with their live activations at once.
-// `selects`: which layers; all if null. One thread, so that the bytes do not depend on how many there are.
+// One thread, so that the bytes do not depend on how many there are.
 RoundToDataResult round_to_data(Program& converted, const Program& reference,
                                 const std::vector<std::vector<at::Tensor>>& samples,
-                                const std::function<bool(const Node&)>& selects = nullptr);
+                                const RoundToDataOptions& options = {});
 
 }  // namespace torquant

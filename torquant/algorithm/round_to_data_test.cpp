@@ -95,8 +95,12 @@ TEST_F(RoundToData, LeavesAloneWhatIsNotSelectedOrCannotBeRounded) {
   const Program reference = network(/*quantized=*/false);
   Program program = network(/*quantized=*/true);
   const at::Tensor before = program.find_state("plain.weight")->clone();
+  std::vector<std::pair<size_t, size_t>> seen;
   const RoundToDataResult result =
-      round_to_data(program, reference, images(2), [](const Node& node) { return node.module_path() != "plain"; });
+      round_to_data(program, reference, images(2),
+                    {.selects = [](const Node& node) { return node.module_path() != "plain"; },
+                     .after_layer = [&](size_t done, size_t total) { seen.emplace_back(done, total); }});
+  EXPECT_EQ(seen, (std::vector<std::pair<size_t, size_t>>{{1, 2}, {2, 2}}));
   EXPECT_EQ(result.layers, 2u);
   EXPECT_TRUE(at::equal(*program.find_state("plain.weight"), before));
 

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +18,7 @@
 #include "torquant/cli/interrupt.h"
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
+#include "torquant/cli/progress.h"
 #include "torquant/cli/usage.h"
 #include "torquant/core/atomic_file.h"
 #include "torquant/io/pt2.h"
@@ -89,7 +92,7 @@ void print_quantized(const Options& options, const QuantizationReport& report, c
 
 // Rounds the weights of layers whose scheme asks for it; gives their number.
 size_t round_weights(ConvertedProgram& converted, const Program& reference, const RecipeQuantizer& quantizer,
-                     const Dataset* data, const CalibrationFlags& flags) {
+                     const Dataset* data, const CalibrationFlags& flags, const InterruptGuard& interrupt) {
   const auto selects = [&](const Node& node) {
     const RecipeQuantizer::Decision* decision = quantizer.decision(node.name());
     const Scheme* scheme = decision == nullptr ? nullptr : find_scheme(decision->scheme);
@@ -102,8 +105,15 @@ size_t round_weights(ConvertedProgram& converted, const Program& reference, cons
         {flags.recipe, "weights are rounded to the nearest codes: rounding them to the data needs --data"});
     return 0;
   }
+  std::optional<Progress> progress;
+  const auto after_layer = [&](size_t done, size_t total) {
+    if (!progress) progress.emplace("round weights", static_cast<int64_t>(total), progress_style(flags.json));
+    progress->update(static_cast<int64_t>(done));
+    if (interrupt.received()) interrupt.end(fmt::format("{} of {} layers rounded", done, total), "nothing was written");
+  };
   RoundToDataResult result =
-      round_to_data(converted.program, reference, first_samples(*data, reference, flags, kRoundingSamples), selects);
+      round_to_data(converted.program, reference, first_samples(*data, reference, flags, kRoundingSamples),
+                    {.selects = selects, .after_layer = after_layer});
   for (Refusal& refusal : result.refusals) converted.report.refusals.push_back(std::move(refusal));
   return result.layers;
 }
@@ -137,7 +147,7 @@ ExitCode quantize(const Options& options) {
   } else {
     const Program reference = prepared.program().clone();
     ConvertedProgram converted = convert_pt2e(std::move(prepared));
-    done.rounded_layers = round_weights(converted, reference, quantizer, data.get(), flags);
+    done.rounded_layers = round_weights(converted, reference, quantizer, data.get(), flags, interrupt);
     save_pt2(converted.program, options.output);
     done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_quantized(options, converted.report, quantizer, done);
