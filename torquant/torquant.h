@@ -1,6 +1,7 @@
 #pragma once
 
 // What a program that quantizes needs. The layers' own headers are narrower and compile faster.
+#include "torquant/algorithm/round_to_data.h"
 #include "torquant/core/error.h"
 #include "torquant/data/open_dataset.h"
 #include "torquant/graph/interpreter.h"

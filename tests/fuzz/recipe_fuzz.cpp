@@ -14,7 +14,7 @@ return %relu
   try {
     const Recipe recipe = parse_recipe("fuzz", std::string(fuzz::as_text(data, size)));
     for (const Rule& rule : recipe.rules) {
-      for (const Node& node : program.graph()) rule.select.matches(node);
+      rule.select.select(program);
       rule.select.text();
     }
   } catch (const Error&) {

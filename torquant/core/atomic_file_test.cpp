@@ -1,15 +1,14 @@
 #include "torquant/core/atomic_file.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 
 #include "tests/support/error_text.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/temp_folder.h"
 
 namespace torquant {
@@ -64,26 +63,6 @@ TEST_F(AtomicFileTest, RefusesWhatIsNoRegularFile) {
   EXPECT_EQ(error_text([] { AtomicFile file("/dev/null"); }),
             "/dev/null: cannot be written: it is not a regular file\n  to go on: give the path of a file");
 }
-
-// Writes beyond a limit fail as on a full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_ = {};
-  void (*handler_)(int);
-};
 
 TEST_F(AtomicFileTest, AFullDiskLeavesTheOldFileAndNoOther) {
   std::ofstream(path()) << "old";

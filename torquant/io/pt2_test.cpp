@@ -4,11 +4,10 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
-#include <csignal>
 #include <filesystem>
 
+#include "tests/support/file_size_limit.h"
 #include "tests/support/pt2_test.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/graph/verifier.h"
@@ -83,21 +82,17 @@ TEST_F(Pt2Test, APathThatCannotBeWrittenIsAnErrorThatNamesIt) {
 TEST_F(Pt2Test, AFullDiskLeavesTheOldFileIntact) {
   const std::string path = folder_.write("net.pt2", "old");
   const Program program = parse_program("buffer %b : f32[100000] = \"b\"\nreturn");
-  rlimit old_limit{};
-  getrlimit(RLIMIT_FSIZE, &old_limit);
-  const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
   for (const rlim_t bytes : {0, 10, 1000, 100000, 400000}) {
-    const rlimit limit{bytes, old_limit.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-    const std::string error = error_text([&] { save_pt2(program, path); });
-    setrlimit(RLIMIT_FSIZE, &old_limit);
+    const std::string error = error_text([&] {
+      const FileSizeLimit limit(bytes);
+      save_pt2(program, path);
+    });
     EXPECT_EQ(error,
               path + ": cannot write the file: File too large\n  to go on: a file that was there before is unchanged")
         << bytes;
     EXPECT_EQ(read_file(path), "old");
     EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
   }
-  std::signal(SIGXFSZ, old_handler);
   save_pt2(program, path);
   EXPECT_EQ(load_pt2(path).state().size(), 1u);
 }
