@@ -166,9 +166,11 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
                                                "Take what the observers saw from this file, not from data");
   CLI::Option* resume = command->add_option(
       "--resume", flags.resume, "Go on with an interrupted calibration; the file is removed when the work is done");
-  observers->excludes(data)->excludes(resume);
-  command->add_option("--batch-size", flags.batch_size, "Samples a call; one, or what export fixed, if absent")
-      ->check(at_least_one());
+  CLI::Option* batch_size =
+      command->add_option("--batch-size", flags.batch_size, "Samples a call; one, or what export fixed, if absent")
+          ->check(at_least_one());
+  for (CLI::Option* of_data : {data, command->get_option("--samples"), batch_size, resume})
+    observers->excludes(of_data);
   command->add_flag("--allow-partial", options->allow_partial,
                     "Go on where layers asked for must stay in float; ends with code 3");
   command->add_flag("--allow-synthetic", flags.allow_synthetic,
