@@ -684,18 +684,6 @@ def made_up_data(bench):
     return bench.quantize(data="synthetic")
 
 
-class GroupedTransposed(torch.nn.Module):
-    """XNNPACK has no int8 kernel for the second layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(4, 4, 3)
-        self.up = torch.nn.ConvTranspose2d(4, 4, 2, groups=2)
-
-    def forward(self, x):
-        return self.up(self.conv(x))
-
-
 def exported(bench, module, *inputs):
     torch.export.save(torch.export.export(module.eval(), inputs), bench.path("other.pt2"))
     return bench.path("other.pt2")

@@ -13,6 +13,7 @@ namespace torquant {
 
 inline constexpr Grid kImage{.scale = 0.02, .zero_point = 121, .min = 0, .max = 255, .dtype = at::kByte};
 inline constexpr Grid kHidden{.scale = 0.05, .zero_point = 100, .min = 0, .max = 255, .dtype = at::kByte};
+inline constexpr Grid kHalf{.scale = 0.03, .zero_point = 60, .min = 0, .max = 127, .dtype = at::kByte};
 inline constexpr Grid kSigned{.scale = 0.02, .zero_point = -7, .min = -128, .max = 127, .dtype = at::kChar};
 
 inline std::vector<NamedArgument> on_grid(Value* input, const Grid& grid) {

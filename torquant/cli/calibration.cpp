@@ -54,7 +54,6 @@ int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const Cal
                              wanted, plan.fixed_rows),
          .hint = "give more samples, or export the program with a dynamic batch"});
   }
-  note_subset("calibrating with", total, data, flags.json);
   const auto count_of = [&](int64_t batch) {
     return std::min(plan.samples_per_call, total - batch * plan.samples_per_call);
   };
@@ -63,6 +62,7 @@ int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const Cal
                                  .samples_per_batch = plan.samples_per_call,
                                  .data = fingerprint(data.sample(0).inputs)};
   int64_t done = flags.resume.empty() ? 0 : resume_calibration(prepared, flags.recipe, flags.resume, place);
+  note_subset("calibrating with", total, data, flags.json);
   Progress progress("calibrate", total, progress_style(flags.json));
   CalibrateOptions how = {.threads = at::get_num_threads()};
   how.after_batch = [&](int64_t batches) {

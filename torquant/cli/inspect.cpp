@@ -1,3 +1,4 @@
+#include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
@@ -120,7 +121,13 @@ Json to_json(const Program& program, const Options& options) {
   if (options.layers) {
     json["layers"] = Json::array();
     for (const Node& node : program.graph()) {
-      json["layers"].push_back({{"module", node.module_path()}, {"node", node.name()}, {"op", node.op().name()}});
+      Json layer = {{"module", node.module_path()}, {"node", node.name()}, {"op", node.op().name()}};
+      const Value* weight = node.input("weight");
+      if (const at::Tensor* tensor = weight == nullptr ? nullptr : program.tensor_of(weight)) {
+        layer["weight"] = program.spec_of(weight)->target;
+        layer["weight_shape"] = tensor->sizes().vec();
+      }
+      json["layers"].push_back(std::move(layer));
     }
   }
   return json;
@@ -148,10 +155,12 @@ void print(const Json& json) {
   for (const auto& [name, result] : json["recipes"].items()) fmt::print("  {}: {}\n", name, result.get<std::string>());
   if (!json.contains("layers")) return;
   fmt::print("\n");
-  std::vector<std::vector<std::string>> rows = {{"module", "node", "operator"}};
+  std::vector<std::vector<std::string>> rows = {{"module", "node", "operator", "weight"}};
   for (const Json& layer : json["layers"]) {
+    const std::string weight =
+        layer.contains("weight") ? layer["weight"].get<std::string>() + " " + layer["weight_shape"].dump() : "";
     rows.push_back(
-        {layer["module"].get<std::string>(), layer["node"].get<std::string>(), layer["op"].get<std::string>()});
+        {layer["module"].get<std::string>(), layer["node"].get<std::string>(), layer["op"].get<std::string>(), weight});
   }
   print_table(rows);
 }

@@ -108,7 +108,7 @@ TEST(DecidingRules, RefusesARuleThatSelectsNothing) {
 
 TEST(Recipe, RefusesWhatIsNoRecipe) {
   const std::string built_in =
-      "xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, ";
+      "int8-static, xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, ";
   EXPECT_EQ(error_text([] { load_recipe("int7-magic"); }),
             "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
             "  allowed here: " +
@@ -137,9 +137,9 @@ TEST(Recipe, RefusesWhatIsNoRecipe) {
 }
 
 TEST(Recipe, RefusesWhatIsNestedOrLongToQuote) {
-  EXPECT_EQ(parse_error(std::string(100'000, '[')), "r.json: is nested too deeply for a recipe");
+  EXPECT_EQ(parse_error(std::string(100'000, '[')), "r.json: is nested more than 16 levels deep");
   EXPECT_EQ(parse_error("[\"" + std::string(1000, 'x') + "\"]"),
-            "r.json: [\"" + std::string(118, 'x') + "… is no object");
+            "r.json: [\"" + std::string(58, 'x') + " … is no object\n  allowed here: {…}");
 }
 
 TEST(Recipe, RefusesWhatIsNoRule) {

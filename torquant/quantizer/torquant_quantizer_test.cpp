@@ -1,0 +1,89 @@
+#include "torquant/quantizer/torquant_quantizer.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/test_program.h"
+
+namespace torquant {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+TEST(TorquantConfig, ScalesAreAsSmallAsTheDataAsksFor) {
+  const QuantizationConfig config = get_default_torquant_quantization_config();
+  EXPECT_EQ(to_string(AnyQuantizationSpec(*config.input_activation)),
+            "uint8 [0, 255], per_tensor_affine, HistogramObserver(bins=2048)");
+  EXPECT_EQ(to_string(AnyQuantizationSpec(*config.weight)),
+            "int8 [-127, 127], per_channel_symmetric along axis 0, PerChannelMinMaxObserver()");
+  EXPECT_EQ(get_default_torquant_quantization_config({.reduce_range = true}).input_activation->options.quant_range,
+            (QuantRange{0, 127}));
+}
+
+class Torquant : public testing::Test {
+ protected:
+  void annotate(Value* output) {
+    net.returns({output});
+    TorquantQuantizer quantizer;
+    quantizer.set_global(get_default_torquant_quantization_config());
+    quantizer.annotate(net.program(), annotations);
+  }
+  Value* op(const std::string& name, std::vector<NamedArgument> args) {
+    return net.op("aten." + name, std::move(args));
+  }
+  bool observes(const Value* reader, const Value* value) const {
+    const QuantizationAnnotation* annotation = annotations.find(reader->producer());
+    return annotation != nullptr && annotation->find_input(value) != nullptr;
+  }
+  bool is_taken(const Value* value) const { return annotations.is_annotated(value->producer()); }
+
+  TestProgram net;
+  Annotations annotations;
+};
+
+TEST_F(Torquant, TakesANetworkWhole) {
+  Value* x = net.input("x", {1, 3, 8, 8});
+  Value* conv = net.conv2d(x, "stem", 4);
+  Value* clamped = op("hardtanh.default", {{"self", conv}, {"min_val", 0.0}, {"max_val", 6.0}});
+  Value* padded = op("pad.default", {{"self", clamped}, {"pad", Ints{1, 1, 1, 1}}});
+  Value* body = net.conv2d(padded, "body", 4);
+  Value* sum = op("add.Tensor", {{"self", body}, {"other", clamped}});
+  Value* mean = op("adaptive_avg_pool2d.default", {{"self", sum}, {"output_size", Ints{1, 1}}});
+  Value* flat = op("flatten.using_ints", {{"self", mean}, {"start_dim", int64_t{1}}});
+  annotate(net.linear(flat, "head", 5));
+  EXPECT_TRUE(observes(conv, x));
+  EXPECT_TRUE(is_taken(clamped)) << "fused, so that it is observed behind the clamp";
+  EXPECT_TRUE(observes(body, padded));
+  EXPECT_TRUE(observes(sum, clamped)) << "the residual; the convolution's sums stay in its registers";
+  EXPECT_FALSE(observes(sum, body));
+  EXPECT_TRUE(observes(mean, sum));
+  EXPECT_EQ(annotations.find(mean->producer())->output_qspec, std::nullopt) << "a mean has a scale of its own";
+}
+
+TEST_F(Torquant, AnActivationIsTakenHoweverItIsWritten) {
+  Value* conv = net.conv2d(net.input("x", {1, 3, 8, 8}), "stem", 4);
+  Value* silu = op("silu.default", {{"self", conv}});
+  silu->producer()->set_metadata("torch_fn", "silu_1;function.silu");  // F.silu: Inductor's quantizers leave it
+  annotate(silu);
+  EXPECT_TRUE(is_taken(silu));
+}
+
+TEST_F(Torquant, SumsThatHaveNoOperatorAreRefusedWithAReason) {
+  Value* x = net.relu(net.input("x", {2, 3}));
+  Value* wide = op("add.Tensor", {{"self", x}, {"other", net.input("y", {3})}});
+  Value* number = op("add.Tensor", {{"self", wide}, {"other", 1.0}});
+  Value* sum = op("add.Tensor", {{"self", number}, {"other", x}});
+  annotate(net.relu(sum));
+  EXPECT_EQ(*annotations.reason(wide->producer()), "its operands have different sizes");
+  EXPECT_EQ(*annotations.reason(number->producer()), "its operand other is a number");
+  EXPECT_TRUE(observes(sum, number) && observes(sum, x));
+}
+
+TEST_F(Torquant, MaxPoolsKeepTheScaleOfWhatTheyRead) {
+  Value* conv = net.conv2d(net.input("x", {1, 3, 8, 8}), "stem", 4);
+  Value* pool = op("max_pool2d.default", {{"self", net.relu(conv)}, {"kernel_size", Ints{2, 2}}});
+  annotate(net.conv2d(pool, "next", 4));
+  EXPECT_TRUE(std::holds_alternative<SharedQuantizationSpec>(*annotations.find(pool->producer())->output_qspec));
+}
+
+}  // namespace
+}  // namespace torquant
