@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "torquant/core/error.h"
+#include "torquant/graph/ops.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/observer_json.h"
 
@@ -21,6 +22,24 @@ constexpr int kVersion = 1;
 
 // Observer states lie among the weights under names that no module has.
 std::string state_prefix(size_t observer) { return fmt::format("torquant.observer.{}.", observer); }
+
+// verify() knows operators of the dispatcher only; these are ours.
+void check_observe_nodes(const Graph& graph, size_t observers) {
+  for (const Node& node : graph) {
+    if (node.op() != ops::kObserve) continue;
+    const Value* input = node.input("input");
+    if (input == nullptr || !input->is_tensor() || node.values().size() != 1) {
+      throw Error({.where = node.describe(), .what = "observes no tensor, or gives something else than one"});
+    }
+    const Argument* index = node.find_arg("observer");
+    const auto* number = index == nullptr ? nullptr : std::get_if<int64_t>(index);
+    if (number == nullptr || *number < 0 || static_cast<uint64_t>(*number) >= observers || node.args().size() != 2) {
+      throw Error({.where = node.describe(),
+                   .what = "names no observer of the file",
+                   .allowed = fmt::format("observer=i, with i below {}", observers)});
+    }
+  }
+}
 
 }  // namespace
 
@@ -82,6 +101,7 @@ PreparedProgram load_prepared(const std::string& path) {
                                       [&](size_t source) { return source < observers.size(); });
       if (!inside) throw Error({.where = kRecord, .what = "an observer is derived from one that does not exist"});
     }
+    check_observe_nodes(program.graph(), observers.size());
     return {std::move(program), std::move(observers), report_from_json(json.at("report"))};
   } catch (const Error& error) {
     throw error.within(path);

@@ -6,6 +6,7 @@
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/error_text.h"
 #include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
@@ -78,6 +79,19 @@ TEST_F(PreparedIo, APreparedFileIsNoProgramAndAProgramIsNoPreparedFile) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("holds no prepared program"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(PreparedIo, ObserversThatTheFileLacksAreRefused) {
+  save_prepared(prepare(small_program()), path_);
+  for (const Argument& index : std::vector<Argument>{int64_t{-1}, int64_t{1000}, 0.0}) {
+    Program program = load_pt2(path_, {.allow_unknown_operators = true});
+    for (Node& node : program.graph()) {
+      if (node.op() == ops::kObserve) node.set_arg("observer", index);
+    }
+    const std::string damaged = folder_.path("damaged.pt2");
+    save_pt2(program, damaged);
+    EXPECT_NE(error_text([&] { load_prepared(damaged); }).find("names no observer of the file"), std::string::npos);
   }
 }
 
