@@ -1,6 +1,7 @@
-"""The JSON Schema of recipes and the program judge alike: recipe_schema_test.py TORQUANT"""
+"""The JSON Schema of recipes and the program judge alike: recipe_schema_test.py TORQUANT README"""
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,7 @@ import unittest
 
 import jsonschema
 
-PROGRAM = sys.argv[1]
+PROGRAM, README = sys.argv[1], pathlib.Path(sys.argv[2])
 
 
 def rule(select, scheme="float"):
@@ -50,9 +51,12 @@ class RecipeSchema(unittest.TestCase):
         return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=60)
 
     def accepted(self, recipe):
+        return self.text_accepted(json.dumps(recipe))
+
+    def text_accepted(self, text):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "recipe.json"
-            path.write_text(json.dumps(recipe))
+            path.write_text(text)
             done = self.run_program("recipes", str(path))
             self.assertIn(done.returncode, (0, 1), done.stderr)
             return done.returncode == 0
@@ -66,6 +70,13 @@ class RecipeSchema(unittest.TestCase):
         for recipe in BAD:
             self.assertFalse(self.validator.is_valid(recipe), recipe)
             self.assertFalse(self.accepted(recipe), recipe)
+
+    def test_the_examples_of_the_readme_are_good_to_both(self):
+        examples = re.findall(r"```jsonc\n(.*?)```", README.read_text(), re.DOTALL)
+        self.assertGreater(len(examples), 0)
+        for text in examples:
+            self.validator.validate(json.loads(re.sub(r"//.*", "", text)))
+            self.assertTrue(self.text_accepted(text), text)
 
     def test_every_built_in_recipe_is_a_scheme_of_the_schema(self):
         listed = [entry["name"] for entry in json.loads(self.run_program("recipes", "--json").stdout)["recipes"]]

@@ -71,7 +71,11 @@ TEST(Calibrate, AnyNumberOfThreadsRecordsWhatOneDoes) {
     CalibrationPosition position;
     std::vector<int64_t> done;
     const CalibrateOptions options = {.threads = threads, .after_batch = [&](int64_t n) { done.push_back(n); }};
-    EXPECT_TRUE(calibrate(prepared, kBatches, batch, position, options));
+    const auto every_third_late = [](int64_t i) {
+      if (i % 3 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return batch(i);
+    };
+    EXPECT_TRUE(calibrate(prepared, kBatches, every_third_late, position, options));
     expect_same_bits(prepared, expected);
     ASSERT_EQ(done.size(), 12U);
     EXPECT_EQ(done.front(), 1);
