@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   int threads = 0;
-  app.add_option("--threads", threads, "Threads of LibTorch's kernels; all cores if absent")->check(at_least_one());
+  app.add_option("--threads", threads, "Threads: of kernels, and in calibration samples at a time; all cores if absent")
+      ->check(at_least_one());
   ExitCode exit_code = kDone;
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
