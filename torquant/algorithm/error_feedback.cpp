@@ -4,6 +4,7 @@
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/cholesky_inverse.h>
+#include <ATen/ops/cholesky_solve.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/diag_embed.h>
 #include <ATen/ops/linalg_cholesky.h>
@@ -31,19 +32,19 @@ at::Tensor plus_diagonal(const at::Tensor& covariance, const at::Tensor& values)
   return covariance + at::diag_embed(values.expand({covariance.size(0), covariance.size(1)}));
 }
 
-at::Tensor inverse_of(const at::Tensor& positive) { return at::cholesky_inverse(at::linalg_cholesky(positive)); }
-
 // W2: argmin of |V x - W f|² + λ |V - W|². weight: [groups, out, K].
 at::Tensor fit(const at::Tensor& weight, const at::Tensor& covariance, const at::Tensor& cross) {
   const at::Tensor penalty = kFitPenalty * mean_variance(covariance);
   const at::Tensor target = at::bmm(weight, cross) + weight * penalty.unsqueeze(1);
-  return at::bmm(target, inverse_of(plus_diagonal(covariance, penalty)));
+  const at::Tensor lower = at::linalg_cholesky(plus_diagonal(covariance, penalty));
+  return at::cholesky_solve(target.mT(), lower).mT();  // the covariance is its own transpose
 }
 
 // W3. weight: [groups, out, K]; scales: [groups, out, 1]. Gives codes as float64.
 at::Tensor round_columns(at::Tensor weight, const at::Tensor& covariance, const at::Tensor& scales, QuantRange range) {
   const at::Tensor damped = plus_diagonal(covariance, kDamping * mean_variance(covariance));
-  const at::Tensor upper = at::linalg_cholesky(inverse_of(damped), /*upper=*/true);
+  const at::Tensor inverse = at::cholesky_inverse(at::linalg_cholesky(damped));
+  const at::Tensor upper = at::linalg_cholesky(inverse, /*upper=*/true);
   at::Tensor codes = at::zeros_like(weight);
   const int64_t columns = weight.size(2);
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
@@ -78,6 +79,7 @@ void LayerMoments::add(const at::Tensor& x, const at::Tensor& f) {
   count_ += x.size(2);
 }
 
+bool LayerMoments::is_finite() const { return (xx_.sum() + fx_.sum()).isfinite().item<bool>(); }
 at::Tensor LayerMoments::mean_x() const { return x_ / count_; }
 at::Tensor LayerMoments::mean_f() const { return f_ / count_; }
 

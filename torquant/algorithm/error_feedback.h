@@ -14,6 +14,7 @@ class LayerMoments {
   void add(const at::Tensor& x, const at::Tensor& f);
 
   bool empty() const { return count_ == 0; }
+  bool is_finite() const;
   at::Tensor mean_x() const;  // [groups, K], float64, like all that follow
   at::Tensor mean_f() const;
   at::Tensor covariance() const;        // [groups, K, K]: of x

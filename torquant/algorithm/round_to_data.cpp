@@ -128,6 +128,10 @@ RoundToDataResult round_to_data(Program& converted, const Program& reference,
       moments.add(patches(*layer.node, quantized.argument(i, *layer.node, "input")),
                   patches(twin, floating.argument(i, twin, "input")));
     }
+    if (!moments.is_finite()) {
+      result.refusals.push_back({layer.node->describe(), "not rounded to data: it reads values that are not finite"});
+      continue;
+    }
     at::Tensor codes = *converted.find_state(layer.codes);
     const at::Tensor weight = floating.argument(0, twin, "weight");
     const at::Tensor scales = quantized.argument(0, *layer.dequantize, "scales");

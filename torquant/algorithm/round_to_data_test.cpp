@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "tests/support/test_qdq.h"
@@ -89,6 +90,18 @@ TEST_F(RoundToData, BringsANetworkNearerToFloatOnOtherSamplesToo) {
   Program again = network(/*quantized=*/true);
   round_to_data(again, reference, samples);
   EXPECT_TRUE(at::equal(*again.find_state("plain.weight"), *program.find_state("plain.weight"))) << "the same again";
+}
+
+TEST_F(RoundToData, ValuesThatAreNotFiniteAreNoMeasure) {
+  const Program reference = network(/*quantized=*/false);
+  Program program = network(/*quantized=*/true);
+  const at::Tensor before = program.find_state("plain.weight")->clone();
+  auto samples = images(3);
+  samples[1][0].fill_(std::numeric_limits<float>::infinity());
+  const RoundToDataResult result = round_to_data(program, reference, samples);
+  ASSERT_FALSE(result.refusals.empty());
+  EXPECT_EQ(result.refusals[0].reason, "not rounded to data: it reads values that are not finite");
+  EXPECT_TRUE(at::equal(*program.find_state("plain.weight"), before));
 }
 
 TEST_F(RoundToData, LeavesAloneWhatIsNotSelectedOrCannotBeRounded) {
