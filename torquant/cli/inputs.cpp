@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "torquant/core/error.h"
@@ -55,6 +56,12 @@ Program load_lowered(const std::string& path, const std::string& lower) {
     if (layer.lowered) continue;
     fmt::print(stderr, "in float: {} ({:.1f} % of the multiply-accumulates): {}\n", layer.node,
                lowered.report.percent_of_macs(layer), layer.reason);
+  }
+  if (const std::vector<std::string>& others = lowered.report.float_operators; !others.empty()) {
+    constexpr size_t kShown = 5;
+    const size_t shown = std::min(others.size(), kShown);
+    fmt::print(stderr, "in float, besides layers: {}{}\n", fmt::join(others.begin(), others.begin() + shown, ", "),
+               others.size() > shown ? fmt::format(" and {} more", others.size() - shown) : "");
   }
   fmt::print(stderr, "{:.1f} % of the multiply-accumulates on integers\n", lowered.report.percent_of_macs());
   return std::move(lowered.program);

@@ -106,6 +106,16 @@ TEST_F(MoveCodes, AnOperandOnAnotherGridKeepsTheRestInFloat) {
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
+TEST_F(MoveCodes, DropoutOutsideOfTraining) {
+  const auto dropout = [&](Value* x, bool train) {
+    return through(net, net.op("aten.dropout.default", {{"input", x}, {"p", 0.5}, {"train", train}}), kImage);
+  };
+  Value* x = through(net, net.input("x", {2, 3, 4}), kImage);
+  Program training = net.returns({dropout(x, true)});
+  EXPECT_FALSE(move_codes(training).changed);
+  expect_same({dropout(x, false)}, 1);
+}
+
 TEST_F(MoveCodes, OtherGridsStay) {
   Value* a = through(net, net.input("a", {2, 3, 4}), kImage);
   Value* b = through(net, net.input("b", {2, 3, 4}), kHidden);

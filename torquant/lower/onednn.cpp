@@ -188,6 +188,18 @@ void overwrite_residuals(Graph& graph) {
   }
 }
 
+std::vector<std::string> float_operators(const Graph& graph) {
+  std::vector<std::string> operators;
+  for (const Node& node : graph) {
+    const bool of_floats =
+        node.output() != nullptr && node.output()->is_tensor() && at::isFloatingType(node.output()->tensor().dtype);
+    const bool of_layer =
+        is_layer(node) || node.op() == kConv.op || node.op() == kConvSum.op || node.op() == kLinear.op;
+    if (of_floats && !of_layer && !ops::is_dequantize(node.op())) operators.push_back(node.describe());
+  }
+  return operators;
+}
+
 }  // namespace
 
 LoweredProgram lower_to_onednn(Program converted) {
@@ -218,6 +230,7 @@ LoweredProgram lower_to_onednn(Program converted) {
   overwrite_residuals(program.graph());
   remove_dead_nodes(program);
   remove_dead_state(program);
+  lowered.report.float_operators = float_operators(program.graph());
   return lowered;
 }
 

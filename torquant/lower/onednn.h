@@ -19,6 +19,8 @@ struct LoweredLayer {
 
 struct LoweringReport {
   std::vector<LoweredLayer> layers;
+  // Operators that compute floats and are no layer; quantize and dequantize nodes do not count.
+  std::vector<std::string> float_operators = {};
 
   // Of all multiply-accumulates, the share that runs on integers, and that of one layer: 0 to 100.
   double percent_of_macs() const;

@@ -111,6 +111,7 @@ TEST_F(LowerToOnednn, CopiesAResidualThatIsReadAgain) {
   Value* y = through(net, sum, kHidden);
   Value* late = net.op("aten.mul.Tensor", {{"self", y}, {"other", dequantize(net, stem, kHidden)}});
   expect_one_step(late, Grid{30 * 0.05, 0, 0, 255, at::kByte}, {"uint8 → uint8", "uint8 → uint8, sum"});
+  EXPECT_EQ(lowered.report.float_operators, std::vector<std::string>{"%mul (aten.mul.Tensor)"});
   EXPECT_EQ(count_nodes(lowered.program, "aten.clone.default"), 1u);
 }
 
