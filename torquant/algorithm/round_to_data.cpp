@@ -1,6 +1,5 @@
 #include "torquant/algorithm/round_to_data.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/im2col.h>
@@ -10,6 +9,7 @@
 
 #include "torquant/algorithm/error_feedback.h"
 #include "torquant/graph/layers.h"
+#include "torquant/graph/one_thread.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/graph/stepwise_run.h"
@@ -18,17 +18,6 @@ namespace torquant {
 namespace {
 
 constexpr int64_t kPositions = 1024;  // of one sample that a layer's moments are taken from
-
-class OneThread {
- public:
-  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-  ~OneThread() { at::set_num_threads(before_); }
-
- private:
-  int before_;
-};
 
 // A layer whose weight is stored int8 codes with a scale an output channel.
 struct Layer {

@@ -14,6 +14,7 @@
 #include <unordered_map>
 
 #include "torquant/core/error.h"
+#include "torquant/graph/one_thread.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/pass/constant_values.h"
@@ -34,17 +35,6 @@ const Value* viewed(const Value* value) {
     value = first;
   }
 }
-
-class OneThreadOfLibTorch {
- public:
-  OneThreadOfLibTorch() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThreadOfLibTorch() { at::set_num_threads(before_); }
-  OneThreadOfLibTorch(const OneThreadOfLibTorch&) = delete;
-  OneThreadOfLibTorch& operator=(const OneThreadOfLibTorch&) = delete;
-
- private:
-  int before_;
-};
 
 struct Stopped {};  // thrown through the interpreter
 
@@ -70,7 +60,7 @@ class Calibrator {
   bool run(const std::function<std::vector<at::Tensor>(int64_t)>& load) {
     const int64_t left = batches_ - next_;
     const auto threads = whole_batches_ ? 1 : std::clamp<int64_t>(options_.threads, 1, std::max<int64_t>(left, 1));
-    const OneThreadOfLibTorch one;
+    const OneThread one;
     std::vector<std::thread> helpers;
     for (int64_t i = 1; i < threads; ++i) helpers.emplace_back([&] { work(load); });
     work(load);
