@@ -210,8 +210,9 @@ std::optional<std::string> reason_to_skip(const std::string& family, const std::
     throw Error({.where = "TORQUANT_GOLDEN_DIR", .what = directory().string() + " is no directory"});
   }
   if (fs::exists(directory() / family / file)) return std::nullopt;
-  const std::string line = fmt::format("golden {}: skipped, no {}", family, (directory() / family / file).string());
-  print_line(family, line);
+  const std::string name = family.empty() ? "archives" : family;
+  const std::string line = fmt::format("golden {}: skipped, no {}", name, (directory() / family / file).string());
+  print_line(name, line);
   return line;
 }
 

@@ -97,8 +97,8 @@ void print_line(const std::string& family, const std::string& line);
 // print_line("golden FAMILY: … cases, … equal, … differ") and what differs on purpose.
 void report(const Summary& summary);
 
-// For GTEST_SKIP: says that directory()/FAMILY/FILE is not there, and leaves that line for ctest too. Nothing where it
-// is. A TORQUANT_GOLDEN_DIR that does not exist is an Error.
+// For GTEST_SKIP: says that directory()/FAMILY/FILE is not there (FAMILY "": the data of all families), and leaves that
+// line for ctest too. Nothing where it is. A TORQUANT_GOLDEN_DIR that does not exist is an Error.
 std::optional<std::string> reason_to_skip(const std::string& family, const std::string& file);
 
 // In the body of a TEST: runs every case of FAMILY/cases.json and fails the test on the first differences, which
