@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -75,14 +76,14 @@ void check_codes(const char* op, const char* name, const at::Tensor& x) {
   throw Error({.where = op, .what = fmt::format("{} is {}", name, c10::toString(x.scalar_type())), .allowed = "uint8"});
 }
 
-// Sums the codes of a window, all channels at once. x: [height, width, channels], channels last.
+// Codes, channels last.
 struct Image {
   const uint8_t* data;
   int64_t height, width, channels;
 };
 
-[[gnu::always_inline]] inline void sum_window(const Image& image, int64_t top, int64_t bottom, int64_t left,
-                                              int64_t right, int32_t* sums) {
+// Of each channel.
+void sum_window(const Image& image, int64_t top, int64_t bottom, int64_t left, int64_t right, int32_t* sums) {
   std::fill_n(sums, image.channels, 0);
   for (int64_t y = top; y < bottom; ++y) {
     for (int64_t x = left; x < right; ++x) {
@@ -125,11 +126,20 @@ at::Tensor avg_pool2d_codes(const at::Tensor& x, const Grid& grid, const Windows
   }
   const at::Tensor codes = x.contiguous(at::MemoryFormat::ChannelsLast);
   const int64_t channels = x.size(1), height = x.size(2), width = x.size(3);
+  const auto fits = [](const std::vector<int64_t>& sizes, int64_t least) {
+    return sizes.empty() || (sizes.size() == 2 && std::min(sizes[0], sizes[1]) >= least);
+  };
+  if (!fits(windows.kernel, 1) || !fits(windows.stride, 1) || !fits(windows.padding, 0)) {
+    throw Error({.where = "avg_pool2d_codes",
+                 .what = fmt::format("kernel [{}], stride [{}], padding [{}]", fmt::join(windows.kernel, ", "),
+                                     fmt::join(windows.stride, ", "), fmt::join(windows.padding, ", ")),
+                 .allowed = "two numbers each, or none; at least 1, of padding 0"});
+  }
   const bool whole = windows.kernel.empty();
   const int64_t kernel_h = whole ? height : windows.kernel[0], kernel_w = whole ? width : windows.kernel[1];
   const std::vector<int64_t> stride = windows.stride.empty() ? std::vector{kernel_h, kernel_w} : windows.stride;
   const std::vector<int64_t> padding = windows.padding.empty() ? std::vector<int64_t>{0, 0} : windows.padding;
-  if (kernel_h < 1 || kernel_w < 1 || kernel_h > height + 2 * padding[0] || kernel_w > width + 2 * padding[1]) {
+  if (kernel_h > height + 2 * padding[0] || kernel_w > width + 2 * padding[1]) {
     throw Error({.where = "avg_pool2d_codes",
                  .what = fmt::format("a window of {} x {} in an image of {} x {}", kernel_h, kernel_w, height, width),
                  .allowed = "windows within the image and its padding"});

@@ -31,6 +31,9 @@ TEST(IntegerOps, Refuse) {
     return error_text([&] { avg_pool2d_codes(x, kImage, windows, kImage); });
   };
   EXPECT_NE(pool_text(codes[0], {}).find("x has rank 3"), std::string::npos);
+  EXPECT_NE(pool_text(codes, {{2, 2}, {0, 1}, {}}).find("stride [0, 1]"), std::string::npos);
+  EXPECT_NE(pool_text(codes, {{2}, {}, {}}).find("kernel [2]"), std::string::npos);
+  EXPECT_NE(pool_text(codes, {{2, 2}, {}, {0, -1}}).find("padding [0, -1]"), std::string::npos);
   EXPECT_NE(pool_text(codes, {{4, 4}, {}, {}}).find("a window of 4 x 4 in an image of 3 x 4"), std::string::npos);
 }
 
