@@ -71,7 +71,7 @@ class RecipeSchema(unittest.TestCase):
             self.assertFalse(self.validator.is_valid(recipe), recipe)
             self.assertFalse(self.accepted(recipe), recipe)
 
-    def test_the_examples_of_the_readme_are_good_to_both(self):
+    def test_the_examples_of_the_documentation_are_good_to_both(self):
         examples = re.findall(r"```jsonc\n(.*?)```", EXAMPLES.read_text(), re.DOTALL)
         self.assertGreater(len(examples), 0)
         for text in examples:
