@@ -18,6 +18,7 @@ THIRD_PARTY = {
     "c10": "LibTorch::LibTorch",
     "caffe2": "LibTorch::LibTorch",
     "torch": "LibTorch::LibTorch",
+    "flatbuffers": "FlatBuffers",
     "fmt": "fmt::fmt",
     "nlohmann": "nlohmann_json::nlohmann_json",
     "spdlog": "spdlog::spdlog",

@@ -23,6 +23,17 @@ Requantization requantization(const TensorGrid& input, double weight_scale, doub
           .offset = static_cast<float>(offset)};
 }
 
+Requantization sum_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output) {
+  const double a_multiplier = a.scale / output.scale, b_multiplier = b.scale / output.scale;
+  return {.multiplier = static_cast<float>(a_multiplier),
+          .offset = static_cast<float>(output.zero_point - a.zero_point * a_multiplier - b.zero_point * b_multiplier)};
+}
+
+Requantization mean_requantization(const TensorGrid& input, int64_t count, const TensorGrid& output) {
+  return {.multiplier = static_cast<float>(input.scale / (output.scale * static_cast<double>(count))),
+          .offset = static_cast<float>(output.zero_point)};
+}
+
 float residual_multiplier(const TensorGrid& residual, const TensorGrid& output) {
   return static_cast<float>(residual.scale / output.scale);
 }

@@ -23,6 +23,12 @@ struct Requantization {
 Requantization requantization(const TensorGrid& input, double weight_scale, double bias, const TensorGrid& output,
                               const TensorGrid* residual = nullptr);
 
+// R4, of the sum of two tensors: `multiplier` is that of the first, residual_multiplier() that of the second.
+Requantization sum_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output);
+
+// R5, of the sum of `count` codes less their zero points.
+Requantization mean_requantization(const TensorGrid& input, int64_t count, const TensorGrid& output);
+
 // R2: of the codes of a residual.
 float residual_multiplier(const TensorGrid& residual, const TensorGrid& output);
 

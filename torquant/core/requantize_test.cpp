@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -30,6 +31,26 @@ TEST(Requantize, AddsAResidual) {
       EXPECT_EQ(requantize(accumulator, how, code, multiplier, 0, 255), expected) << accumulator << " " << code;
     }
   }
+}
+
+TEST(Requantize, AddsTwoTensors) {
+  const TensorGrid a{.scale = 0.03, .zero_point = 11}, b{.scale = 0.07, .zero_point = 200};
+  const Requantization how = sum_requantization(a, b, kOutput);
+  for (const uint8_t x : {0, 11, 90, 255}) {
+    for (const uint8_t y : {0, 150, 200, 255}) {
+      const double real = 0.03 * (x - 11) + 0.07 * (y - 200);
+      const double expected = std::clamp(std::nearbyint(real / 0.05) + 3, 0.0, 255.0);
+      EXPECT_EQ(requantize(x, how, y, residual_multiplier(b, kOutput), 0, 255), expected);
+    }
+  }
+}
+
+TEST(Requantize, TakesAMean) {
+  const Requantization how = mean_requantization(kInput, 4, kOutput);
+  const int codes[] = {100, 7, 31, 250};
+  const double mean = 0.02 * (100 + 7 + 31 + 250 - 4 * 7) / 4;
+  EXPECT_EQ(requantize(codes[0] + codes[1] + codes[2] + codes[3] - 4 * 7, how, 0, 255),
+            std::nearbyint(mean / 0.05) + 3);
 }
 
 TEST(Requantize, RoundsTiesToEven) {

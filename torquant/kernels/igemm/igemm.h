@@ -10,7 +10,8 @@ namespace torquant {
 // The int8 matrix product behind linear layers and dense convolutions (docs/semantics.md, R1 to R3):
 //
 //   acc[m, n]  = start[n] + Σ_k input[m, k] * weight[n, k]                    integers of 32 bits
-//   code[m, n] = clamp(rne(acc[m, n] * multiplier[n] + offset[n]), lo, hi)    float32, one rounding of the sum
+//   real[m, n] = acc[m, n] * multiplier[n] + offset[n]                        float32, one rounding of the sum
+//   code[m, n] = clamp(rne(real[m, n]), lo, hi)
 //
 // Nothing is copied to bring a convolution into this form. Row m is an output pixel, its K inputs lie in `runs` pieces
 // of `run_quads` * 4 bytes: piece r begins at input + input_offset[m] + run_offset[r]. A linear layer and a 1x1
@@ -27,7 +28,7 @@ struct IgemmArgs {
   size_t run_quads;           // K = runs * run_quads * 4
   const int32_t* run_offset;  // [runs], bytes
 
-  // Packed, [panels][K / 4][16][4] with panels = ceil(columns / 16), 64-byte aligned (packed_weights.h).
+  // Packed, [panels][K / 4][16][4] with panels = ceil(columns / 16), 64-byte aligned (core/packed_weights.h).
   const int8_t* weights;
   const uint8_t* pairs_fit;  // [panels]: 1 where no sum of two neighbouring products leaves 16 bits
   const int32_t* start;      // [panels * 16]
@@ -35,11 +36,13 @@ struct IgemmArgs {
   const float* offset;       // [panels * 16]
   uint8_t lo, hi;
 
-  // Output pixel m begins at output + output_offset[m]; its codes lie side by side.
+  // Output pixel m begins at output + output_offset[m]; its codes lie side by side, or with `to_reals` the reals.
+  bool to_reals;
   uint8_t* output;
   const int32_t* output_offset;  // [rows], bytes
 
-  // Codes that are added, times residual_multiplier, before rounding: null for none. Row m begins at
+  // Codes that are added, times residual_multiplier, before rounding: null for none,
+  // and with `to_reals`. Row m begins at
   // residual + residual_offset[m]. They may be where the output goes.
   const uint8_t* residual;
   const int32_t* residual_offset;

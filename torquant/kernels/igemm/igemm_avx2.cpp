@@ -15,9 +15,13 @@ inline __attribute__((always_inline)) int32_t load_quad(const uint8_t* codes) {
   return quad;
 }
 
+inline __attribute__((always_inline)) __m256 reals(__m256i acc, const float* multiplier, __m256 rest) {
+  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier), rest);
+}
+
 // R3 of 8 columns, unclamped.
 inline __attribute__((always_inline)) __m256i requantize(__m256i acc, const float* multiplier, __m256 rest) {
-  return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier), rest));
+  return _mm256_cvtps_epi32(reals(acc, multiplier, rest));
 }
 
 // Stores a row of a panel: acc holds its 16 columns in order.
@@ -25,6 +29,13 @@ inline __attribute__((always_inline)) void finish(const IgemmArgs& args, size_t 
                                                   __m256i acc1) {
   const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
   __m256 rest0 = _mm256_loadu_ps(args.offset + column), rest1 = _mm256_loadu_ps(args.offset + column + 8);
+  if (args.to_reals) {
+    alignas(32) float all[16];
+    _mm256_store_ps(all, reals(acc0, args.multiplier + column, rest0));
+    _mm256_store_ps(all + 8, reals(acc1, args.multiplier + column + 8, rest1));
+    __builtin_memcpy(args.output + args.output_offset[row] + column * sizeof(float), all, columns * sizeof(float));
+    return;
+  }
   if (args.residual != nullptr) {
     alignas(16) uint8_t codes[16] = {};
     __builtin_memcpy(codes, args.residual + args.residual_offset[row] + column, columns);

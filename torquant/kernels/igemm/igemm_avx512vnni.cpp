@@ -25,9 +25,13 @@ inline __attribute__((always_inline)) __m512i broadcast_quad(const uint8_t* code
   return _mm512_set1_epi32(quad);
 }
 
+inline __attribute__((always_inline)) __m512 reals(__m512i acc, const float* multiplier, __m512 rest) {
+  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(multiplier), rest);
+}
+
 // R3 of 16 columns, unclamped.
 inline __attribute__((always_inline)) __m512i requantize(__m512i acc, const float* multiplier, __m512 rest) {
-  return _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(multiplier), rest));
+  return _mm512_cvtps_epi32(reals(acc, multiplier, rest));
 }
 
 inline __attribute__((always_inline)) __mmask64 first(size_t count) { return ~__mmask64{0} >> (64 - count); }
@@ -68,6 +72,17 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
   const __m512 residual_multiplier = _mm512_set1_ps(args.residual_multiplier);
 #pragma GCC unroll 8
   for (size_t i = 0; i < kRows; ++i) {
+    if (args.to_reals) {
+      auto* output = reinterpret_cast<float*>(args.output + args.output_offset[row + i]) + column;
+#pragma GCC unroll 4
+      for (size_t j = 0; j < kVectors; ++j) {
+        const size_t left = columns - j * 16 < 16 ? columns - j * 16 : 16;
+        const __m512 offset = _mm512_loadu_ps(args.offset + column + j * 16);
+        _mm512_mask_storeu_ps(output + j * 16, static_cast<__mmask16>(first(left)),
+                              reals(acc[i][j], args.multiplier + column + j * 16, offset));
+      }
+      continue;
+    }
     __m512i steps[4] = {};
     if (args.residual == nullptr) {
 #pragma GCC unroll 4

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "torquant/core/packed_weights.h"
 #include "torquant/kernels/igemm/igemm_internal.h"
-#include "torquant/kernels/igemm/packed_weights.h"
 
 // GMAC/s of layers of ResNet-50 and MobileNetV2 (multiply-accumulates that the layer needs, not those of tails).
 
@@ -58,6 +58,7 @@ void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer,
                        .offset = offset.data(),
                        .lo = 0,
                        .hi = 255,
+                       .to_reals = false,
                        .output = output.data(),
                        .output_offset = output_offset.data(),
                        .residual = nullptr,

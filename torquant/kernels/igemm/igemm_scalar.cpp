@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "torquant/core/requantize.h"
 #include "torquant/kernels/igemm/igemm_internal.h"
 
@@ -19,7 +21,9 @@ void igemm_u8s8_scalar(const IgemmArgs& args) {
         }
       }
       const Requantization how{.multiplier = args.multiplier[n], .offset = args.offset[n]};
-      if (args.residual == nullptr) {
+      if (args.to_reals) {
+        reinterpret_cast<float*>(output)[n] = std::fma(static_cast<float>(accumulator), how.multiplier, how.offset);
+      } else if (args.residual == nullptr) {
         output[n] = requantize(accumulator, how, args.lo, args.hi);
       } else {
         const uint8_t residual = args.residual[args.residual_offset[m] + static_cast<int64_t>(n)];

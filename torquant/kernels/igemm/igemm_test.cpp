@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "torquant/core/packed_weights.h"
 #include "torquant/kernels/igemm/igemm_internal.h"
-#include "torquant/kernels/igemm/packed_weights.h"
 
 namespace torquant {
 namespace {
@@ -78,6 +78,7 @@ class Product {
                    .offset = offset_.data(),
                    .lo = how_.lo,
                    .hi = how_.hi,
+                   .to_reals = false,
                    .output = output.data(),
                    .output_offset = output_offset_.data(),
                    .residual = nullptr,

@@ -1,4 +1,4 @@
-#include "torquant/kernels/igemm/packed_weights.h"
+#include "torquant/core/packed_weights.h"
 
 #include <gtest/gtest.h>
 

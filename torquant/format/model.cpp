@@ -1,0 +1,220 @@
+#include "torquant/format/model.h"
+
+#include "torquant/core/packed_weights.h"
+
+namespace torquant::format {
+namespace {
+
+// Offsets inside a tensor are 32 bits, a border included; far above what layers hold.
+constexpr int64_t kMostElements = int64_t{1} << 28;
+constexpr int64_t kMostOfWindow = 1 << 12;
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+std::string text_of(const std::vector<int64_t>& sizes) {
+  std::string text = "[";
+  for (const int64_t size : sizes) text += (text.size() == 1 ? "" : ", ") + std::to_string(size);
+  return text + "]";
+}
+
+struct Image {
+  int64_t channels, height, width;
+};
+
+Image image_of(const Value& value) {
+  if (value.sizes.size() == 2) return {value.sizes[1], 1, 1};
+  return {value.sizes[1], value.sizes[2], value.sizes[3]};
+}
+
+Result<void> check_value(const Value& value, int64_t batch) {
+  const auto error = [&](const std::string& what) { return ErrorText{.where = "value " + value.name, .what = what}; };
+  if (value.sizes.size() != 2 && value.sizes.size() != 4) {
+    return error("has sizes " + text_of(value.sizes) + ", not [N, C] or [N, C, H, W]");
+  }
+  if (value.sizes[0] != batch)
+    return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
+  int64_t elements = 1;
+  for (const int64_t size : value.sizes) {
+    if (size < 1 || size > kMostElements / elements) return error("has sizes " + text_of(value.sizes));
+    elements *= size;
+  }
+  const bool grid_holds =
+      value.grid.scale > 0 && value.grid.scale < 1e30 && value.grid.zero_point >= 0 && value.grid.zero_point <= 255;
+  if (value.type == ValueType::kUint8 && !grid_holds)
+    return error("has no scale above 0, or a zero point outside 0 to 255");
+  return {};
+}
+
+// One node's rules. Each gives what is wrong, or nothing.
+class NodeRules {
+ public:
+  explicit NodeRules(const Model& model) : model_(model) {}
+
+  std::string operator()(const Quantize& node) const {
+    if (value(node.input).type != ValueType::kFloat32 || value(node.output).type != ValueType::kUint8) return kTypes;
+    return same_sizes(node.input, node.output);
+  }
+  std::string operator()(const Dequantize& node) const {
+    if (value(node.input).type != ValueType::kUint8 || value(node.output).type != ValueType::kFloat32) return kTypes;
+    return same_sizes(node.input, node.output);
+  }
+  std::string operator()(const Flatten& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const bool fits = out.height == 1 && out.width == 1 && in.channels * in.height * in.width == out.channels;
+    return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
+  }
+  std::string operator()(const Add& node) const {
+    if (!on_codes({node.a, node.b, node.output})) return kTypes;
+    const std::string problem = same_sizes(node.a, node.output);
+    return problem.empty() ? same_sizes(node.b, node.output) : problem;
+  }
+  std::string operator()(const GlobalAveragePool& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const bool fits = out.height == 1 && out.width == 1 && in.channels == out.channels;
+    return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
+  }
+  std::string operator()(const MaxPool& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const std::string problem = windows_fit(node.windows, node.input, node.output);
+    return !problem.empty() || in.channels == out.channels ? problem : sizes_of(node.input, node.output);
+  }
+  std::string operator()(const Layer& node) const {
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const bool to_reals = value(node.output).type == ValueType::kFloat32;
+    const bool reals_fit = out.height * out.width == 1 && node.residual < 0 && !node.depthwise;
+    if (!on_codes({node.input}) || (to_reals && !reals_fit)) return kTypes;
+    const std::string problem = windows_fit(node.windows, node.input, node.output);
+    if (!problem.empty()) return problem;
+    const int64_t taps = node.windows.kernel[0] * node.windows.kernel[1];
+    const auto channels = static_cast<size_t>(out.channels), padded = (channels + 15) / 16 * 16;
+    size_t bytes = static_cast<size_t>(taps) * padded;
+    if (!node.depthwise) {
+      bytes =
+          PackedShape{
+              .channels = channels, .taps = static_cast<size_t>(taps), .inputs = static_cast<size_t>(in.channels)}
+              .bytes();
+    } else if (in.channels != out.channels) {
+      return sizes_of(node.input, node.output);
+    }
+    if (node.weights.size() != bytes) {
+      return "has " + std::to_string(node.weights.size()) + " bytes of weights, not " + std::to_string(bytes);
+    }
+    const size_t fits = node.depthwise ? 0 : padded / 16;
+    if (node.pairs_fit.size() != fits || node.start.size() != padded || node.multiplier.size() != padded ||
+        node.offset.size() != padded) {
+      return "has other numbers than " + std::to_string(padded) + " for each of its channels";
+    }
+    const int64_t depth = taps * (node.depthwise ? 1 : in.channels);
+    for (size_t n = 0; n < padded; ++n) {
+      const Requantization how{.multiplier = node.multiplier[n], .offset = node.offset[n]};
+      if (!requantization_fits(how, depth, node.residual_multiplier)) return "has a multiplier or offset out of range";
+    }
+    if (node.residual < 0) return "";
+    const auto residual = static_cast<ValueIndex>(node.residual);
+    return on_codes({residual}) ? same_sizes(residual, node.output) : kTypes;
+  }
+
+ private:
+  static constexpr const char* kTypes = "reads or gives values of another type than it computes";
+
+  const Value& value(ValueIndex index) const { return model_.values[index]; }
+  int64_t batch(ValueIndex index) const { return value(index).sizes[0]; }
+  bool on_codes(std::initializer_list<ValueIndex> indices) const {
+    for (const ValueIndex index : indices) {
+      if (value(index).type != ValueType::kUint8) return false;
+    }
+    return true;
+  }
+  std::string sizes_of(ValueIndex input, ValueIndex output) const {
+    return "makes " + text_of(value(output).sizes) + " of " + text_of(value(input).sizes);
+  }
+  std::string same_sizes(ValueIndex input, ValueIndex output) const {
+    return value(input).sizes == value(output).sizes ? "" : sizes_of(input, output);
+  }
+  std::string windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const {
+    const Image in = image_of(value(input)), out = image_of(value(output));
+    const int64_t in_size[2] = {in.height, in.width}, out_size[2] = {out.height, out.width};
+    for (size_t i = 0; i < 2; ++i) {
+      for (const int64_t size : {windows.kernel[i], windows.stride[i], windows.dilation[i]}) {
+        if (size < 1 || size > kMostOfWindow) return "has a kernel, stride or dilation of " + std::to_string(size);
+      }
+      const int64_t reach = (windows.kernel[i] - 1) * windows.dilation[i] + 1, padding = windows.padding[i];
+      if (padding < 0 || padding >= reach)
+        return "has padding " + std::to_string(padding) + " around a window of " + std::to_string(reach);
+      const int64_t room = in_size[i] + 2 * padding - reach;
+      // Pools may round up: the last window begins inside the image or its padding.
+      if (room < 0 || (out_size[i] - 1) * windows.stride[i] > room) return sizes_of(input, output);
+    }
+    return batch(input) == batch(output) ? "" : sizes_of(input, output);
+  }
+
+  const Model& model_;
+};
+
+}  // namespace
+
+std::vector<ValueIndex> inputs_of(const Operation& operation) {
+  return std::visit(Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },
+                               [](const Layer& node) {
+                                 std::vector inputs = {node.input};
+                                 if (node.residual >= 0) inputs.push_back(static_cast<ValueIndex>(node.residual));
+                                 return inputs;
+                               },
+                               [](const auto& node) { return std::vector{node.input}; }},
+                    operation);
+}
+
+ValueIndex output_of(const Operation& operation) {
+  return std::visit([](const auto& node) { return node.output; }, operation);
+}
+
+Result<void> check_model(const Model& model) {
+  if (model.least_batch < 1 || model.most_batch < model.least_batch)
+    return ErrorText{
+        .where = "model",
+        .what = "takes batches of " + std::to_string(model.least_batch) + " to " + std::to_string(model.most_batch)};
+  for (const Value& value : model.values) {
+    if (Result<void> checked = check_value(value, model.least_batch); !checked.ok()) return checked;
+  }
+  std::vector<bool> given(model.values.size(), false);
+  for (const ValueIndex input : model.inputs) {
+    if (input >= given.size() || given[input])
+      return ErrorText{.where = "inputs", .what = "name no value, or one twice"};
+    given[input] = true;
+  }
+  for (const Node& node : model.nodes) {
+    for (const ValueIndex input : inputs_of(node.operation)) {
+      if (input >= given.size() || !given[input])
+        return ErrorText{.where = "node " + node.name, .what = "reads a value that nothing before it gives"};
+    }
+    const ValueIndex output = output_of(node.operation);
+    if (output >= given.size() || given[output])
+      return ErrorText{.where = "node " + node.name, .what = "gives no value, or one that is there already"};
+    given[output] = true;
+    const std::string problem = std::visit(NodeRules(model), node.operation);
+    if (!problem.empty()) return ErrorText{.where = "node " + node.name, .what = problem};
+  }
+  if (model.inputs.empty() || model.outputs.empty())
+    return ErrorText{.where = "model", .what = "has no inputs or no outputs"};
+  for (const ValueIndex input : model.inputs) given[input] = false;
+  for (const ValueIndex output : model.outputs) {
+    if (output >= given.size() || !given[output])
+      return ErrorText{.where = "outputs", .what = "name a value that no node gives, or one twice"};
+    given[output] = false;
+  }
+  for (ValueIndex value = 0; value < given.size(); ++value) {
+    if (given[value] && model.values[value].type == ValueType::kFloat32)
+      return ErrorText{.where = "value " + model.values[value].name, .what = "is of floats, but no input or output"};
+  }
+  return {};
+}
+
+}  // namespace torquant::format

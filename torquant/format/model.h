@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "torquant/core/requantize.h"
+#include "torquant/core/result.h"
+
+// What a `.tqm` file holds, as plain values: the form between lowering, which makes it, files (tqm_file.h) and the
+// runtime, which runs it. docs/file_format.md describes the bytes.
+
+namespace torquant::format {
+
+enum class ValueType : uint8_t { kFloat32, kUint8 };
+
+// What nodes hand on. Sizes are PyTorch's, [N, C, H, W] or [N, C]; N is the model's least batch.
+struct Value {
+  std::string name;
+  ValueType type = ValueType::kUint8;
+  std::vector<int64_t> sizes = {};
+  TensorGrid grid = {};  // of uint8
+};
+
+using ValueIndex = uint32_t;
+
+// float32 to codes: code = clamp(rne(x * (1 / scale)) + zero_point, lo, hi), as PyTorch's quantize_per_tensor (Q10).
+struct Quantize {
+  ValueIndex input, output;
+  uint8_t lo = 0, hi = 255;
+};
+
+struct Dequantize {
+  ValueIndex input, output;
+};
+
+// Where the windows of a convolution or pool lie.
+struct Windows {
+  int64_t kernel[2] = {1, 1};  // rows, columns
+  int64_t stride[2] = {1, 1};
+  int64_t padding[2] = {0, 0};  // at both ends
+  int64_t dilation[2] = {1, 1};
+};
+
+// A convolution (one group or as many as channels) or a linear layer, with all that is fused into it (R1 to R3). An
+// output of floats (of single pixels, [N, C]) is what is there before rounding: the logits of a classifier. Spans are
+// as the kernels read them; [panels * 16] numbers where a panel is 16 output channels.
+struct Layer {
+  ValueIndex input, output;
+  int64_t residual = -1;  // a value that is added, or -1
+  Windows windows = {};
+  bool depthwise = false;
+  std::span<const int8_t> weights = {};     // core/packed_weights.h
+  std::span<const uint8_t> pairs_fit = {};  // [panels]
+  std::span<const int32_t> start = {};
+  std::span<const float> multiplier = {}, offset = {};
+  float residual_multiplier = 0;
+  uint8_t lo = 0, hi = 255;
+};
+
+// Of codes: the grid of input and output is the same.
+struct MaxPool {
+  ValueIndex input, output;
+  Windows windows = {};
+};
+
+// The mean of each channel of an image, on the output's grid (R5).
+struct GlobalAveragePool {
+  ValueIndex input, output;
+  uint8_t lo = 0, hi = 255;
+};
+
+// a + b, on the output's grid (R4).
+struct Add {
+  ValueIndex a, b, output;
+  uint8_t lo = 0, hi = 255;
+};
+
+// [N, C, H, W] to [N, C * H * W], in PyTorch's order.
+struct Flatten {
+  ValueIndex input, output;
+};
+
+using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, Add, Flatten>;
+
+struct Node {
+  std::string name;  // the layer's path, or the graph's node
+  Operation operation;
+};
+
+struct Model {
+  std::vector<Value> values = {};
+  std::vector<Node> nodes = {};  // each reads what earlier ones and the inputs give
+  std::vector<ValueIndex> inputs = {}, outputs = {};
+  int64_t least_batch = 1, most_batch = 1;  // how many images one run may take
+  std::string producer = {};                // "torquant 0.1.0"
+  std::string source = {};                  // fingerprint of the program that it was made from
+};
+
+// The values that an operation reads.
+std::vector<ValueIndex> inputs_of(const Operation& operation);
+ValueIndex output_of(const Operation& operation);
+
+// Whether the runtime can run it without leaving any memory: indices, sizes, grids, spans and the order of nodes. The
+// error names node and value.
+Result<void> check_model(const Model& model);
+
+}  // namespace torquant::format

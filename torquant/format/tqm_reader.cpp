@@ -1,0 +1,137 @@
+#include <flatbuffers/flatbuffers.h>
+
+#include "torquant/format/tqm_file.h"
+#include "torquant/format/tqm_generated.h"
+#include "torquant/format/tqm_layout.h"
+
+namespace torquant::format {
+namespace {
+
+// The verifier follows each table once; the limits bound its time on files made to be slow.
+constexpr uint32_t kMostDepth = 16, kMostTables = 1'000'000;
+
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+
+Windows windows_of(const wire::Windows& windows) {
+  return {.kernel = {windows.kernel_height(), windows.kernel_width()},
+          .stride = {windows.stride_height(), windows.stride_width()},
+          .padding = {windows.padding_height(), windows.padding_width()},
+          .dilation = {windows.dilation_height(), windows.dilation_width()}};
+}
+
+// Pieces of the data segment. One that leaves the segment or lies askew leaves an error behind.
+class DataSegment {
+ public:
+  DataSegment(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+
+  template <class T>
+  std::span<const T> span(const wire::Span& span) {
+    if (span.offset() % kAlignment != 0 || span.bytes() % sizeof(T) != 0 || span.offset() > size_ ||
+        span.bytes() > size_ - span.offset()) {
+      broken_ = true;
+      return {};
+    }
+    return {reinterpret_cast<const T*>(data_ + span.offset()), span.bytes() / sizeof(T)};
+  }
+
+  bool broken() const { return broken_; }
+
+ private:
+  const uint8_t* data_;
+  size_t size_;
+  bool broken_ = false;
+};
+
+Layer layer_of(const wire::Layer& layer, DataSegment& data) {
+  return {.input = layer.input(),
+          .output = layer.output(),
+          .residual = layer.residual(),
+          .windows = windows_of(*layer.windows()),
+          .depthwise = layer.depthwise(),
+          .weights = data.span<int8_t>(*layer.weights()),
+          .pairs_fit = data.span<uint8_t>(*layer.pairs_fit()),
+          .start = data.span<int32_t>(*layer.start()),
+          .multiplier = data.span<float>(*layer.multiplier()),
+          .offset = data.span<float>(*layer.offset()),
+          .residual_multiplier = layer.residual_multiplier(),
+          .lo = layer.lo(),
+          .hi = layer.hi()};
+}
+
+Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
+  switch (node.operation_type()) {
+    case wire::Operation::Quantize: {
+      const wire::Quantize& op = *node.operation_as_Quantize();
+      return Operation(Quantize{op.input(), op.output(), op.lo(), op.hi()});
+    }
+    case wire::Operation::Dequantize: {
+      const wire::Dequantize& op = *node.operation_as_Dequantize();
+      return Operation(Dequantize{op.input(), op.output()});
+    }
+    case wire::Operation::Flatten: {
+      const wire::Flatten& op = *node.operation_as_Flatten();
+      return Operation(Flatten{op.input(), op.output()});
+    }
+    case wire::Operation::Add: {
+      const wire::Add& op = *node.operation_as_Add();
+      return Operation(Add{op.a(), op.b(), op.output(), op.lo(), op.hi()});
+    }
+    case wire::Operation::GlobalAveragePool: {
+      const wire::GlobalAveragePool& op = *node.operation_as_GlobalAveragePool();
+      return Operation(GlobalAveragePool{op.input(), op.output(), op.lo(), op.hi()});
+    }
+    case wire::Operation::MaxPool: {
+      const wire::MaxPool& op = *node.operation_as_MaxPool();
+      return Operation(MaxPool{op.input(), op.output(), windows_of(*op.windows())});
+    }
+    case wire::Operation::Layer:
+      return Operation(layer_of(*node.operation_as_Layer(), data));
+    case wire::Operation::NONE:
+      break;
+  }
+  return ErrorText{.where = "node " + text_of(node.name()), .what = "is of a kind that this version does not know"};
+}
+
+}  // namespace
+
+Result<Model> read_tqm(const void* data, size_t size) {
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  const auto error = [](const char* what) { return ErrorText{.where = "", .what = what}; };
+  if (size < kSmallestFile || !wire::SizePrefixedModelBufferHasIdentifier(bytes)) return error("is no .tqm file");
+  const size_t header = flatbuffers::ReadScalar<uint32_t>(bytes) + sizeof(uint32_t);
+  if (header > size) return error("is cut: its header ends behind its end");
+  flatbuffers::Verifier verifier(bytes, header, kMostDepth, kMostTables);
+  if (!wire::VerifySizePrefixedModelBuffer(verifier)) return error("has a damaged header");
+  const wire::Model& stored = *wire::GetSizePrefixedModel(bytes);
+  if (stored.version() != kVersion) {
+    return ErrorText{.where = "",
+                     .what = "has version " + std::to_string(stored.version()) + " of the format",
+                     .allowed = std::to_string(kVersion)};
+  }
+  const size_t begin = std::min(aligned(header), size);
+  DataSegment segment(bytes + begin, size - begin);
+  Model model{.producer = text_of(stored.producer()), .source = text_of(stored.source())};
+  for (const wire::Value* value : *stored.values()) {
+    const auto* sizes = value->sizes();
+    model.values.push_back(
+        {.name = text_of(value->name()),
+         .type = value->type() == wire::ValueType::Uint8 ? ValueType::kUint8 : ValueType::kFloat32,
+         .sizes = sizes == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(sizes->begin(), sizes->end()),
+         .grid = {.scale = value->scale(), .zero_point = value->zero_point()}});
+  }
+  for (const wire::Node* node : *stored.nodes()) {
+    Result<Operation> operation = operation_of(*node, segment);
+    if (!operation.ok()) return operation.error();
+    if (segment.broken())
+      return ErrorText{.where = "node " + text_of(node->name()), .what = "has data outside the file"};
+    model.nodes.push_back({.name = text_of(node->name()), .operation = *std::move(operation)});
+  }
+  model.inputs.assign(stored.inputs()->begin(), stored.inputs()->end());
+  model.outputs.assign(stored.outputs()->begin(), stored.outputs()->end());
+  model.least_batch = stored.least_batch();
+  model.most_batch = stored.most_batch();
+  if (Result<void> checked = check_model(model); !checked.ok()) return checked.error();
+  return model;
+}
+
+}  // namespace torquant::format

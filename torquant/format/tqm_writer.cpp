@@ -1,0 +1,97 @@
+#include <flatbuffers/flatbuffers.h>
+
+#include "torquant/format/tqm_file.h"
+#include "torquant/format/tqm_generated.h"
+#include "torquant/format/tqm_layout.h"
+
+namespace torquant::format {
+namespace {
+
+// Builds the header, and the data segment beside it.
+class Writer {
+ public:
+  std::string write(const Model& model) {
+    std::vector<flatbuffers::Offset<wire::Value>> values;
+    for (const Value& value : model.values) {
+      const auto name = builder_.CreateString(value.name);
+      const auto sizes = builder_.CreateVector(value.sizes);
+      const auto type = value.type == ValueType::kUint8 ? wire::ValueType::Uint8 : wire::ValueType::Float32;
+      values.push_back(wire::CreateValue(builder_, name, type, sizes, value.grid.scale, value.grid.zero_point));
+    }
+    std::vector<flatbuffers::Offset<wire::Node>> nodes;
+    for (const Node& node : model.nodes) {
+      const auto [type, operation] = std::visit([&](const auto& op) { return write(op); }, node.operation);
+      nodes.push_back(wire::CreateNode(builder_, builder_.CreateString(node.name), type, operation));
+    }
+    const auto producer = builder_.CreateString(model.producer), source = builder_.CreateString(model.source);
+    const auto all_values = builder_.CreateVector(values);
+    const auto all_nodes = builder_.CreateVector(nodes);
+    const auto inputs = builder_.CreateVector(model.inputs), outputs = builder_.CreateVector(model.outputs);
+    builder_.FinishSizePrefixed(wire::CreateModel(builder_, kVersion, producer, source, all_values, all_nodes, inputs,
+                                                  outputs, model.least_batch, model.most_batch),
+                                wire::ModelIdentifier());
+    std::string file(reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize());
+    file.resize(aligned(file.size()), '\0');
+    return file + data_;
+  }
+
+ private:
+  using Written = std::pair<wire::Operation, flatbuffers::Offset<void>>;
+
+  template <class T>
+  static Written as(wire::Operation type, flatbuffers::Offset<T> table) {
+    return {type, table.Union()};
+  }
+  Written write(const Quantize& op) {
+    return as(wire::Operation::Quantize, wire::CreateQuantize(builder_, op.input, op.output, op.lo, op.hi));
+  }
+  Written write(const Dequantize& op) {
+    return as(wire::Operation::Dequantize, wire::CreateDequantize(builder_, op.input, op.output));
+  }
+  Written write(const Flatten& op) {
+    return as(wire::Operation::Flatten, wire::CreateFlatten(builder_, op.input, op.output));
+  }
+  Written write(const Add& op) {
+    return as(wire::Operation::Add, wire::CreateAdd(builder_, op.a, op.b, op.output, op.lo, op.hi));
+  }
+  Written write(const GlobalAveragePool& op) {
+    return as(wire::Operation::GlobalAveragePool,
+              wire::CreateGlobalAveragePool(builder_, op.input, op.output, op.lo, op.hi));
+  }
+  Written write(const MaxPool& op) {
+    return as(wire::Operation::MaxPool, wire::CreateMaxPool(builder_, op.input, op.output, windows(op.windows)));
+  }
+  Written write(const Layer& op) {
+    const auto where = windows(op.windows);
+    const wire::Span weights = append(op.weights), fits = append(op.pairs_fit), start = append(op.start),
+                     multiplier = append(op.multiplier), offset = append(op.offset);
+    return as(wire::Operation::Layer,
+              wire::CreateLayer(builder_, op.input, op.output, op.residual, where, op.depthwise, &weights, &fits,
+                                &start, &multiplier, &offset, op.residual_multiplier, op.lo, op.hi));
+  }
+
+  flatbuffers::Offset<wire::Windows> windows(const Windows& w) {
+    return wire::CreateWindows(builder_, w.kernel[0], w.kernel[1], w.stride[0], w.stride[1], w.padding[0], w.padding[1],
+                               w.dilation[0], w.dilation[1]);
+  }
+
+  template <class T>
+  wire::Span append(std::span<const T> numbers) {
+    const size_t offset = data_.size();
+    data_.append(reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes());
+    data_.resize(aligned(data_.size()), '\0');
+    return {offset, numbers.size_bytes()};
+  }
+
+  flatbuffers::FlatBufferBuilder builder_;
+  std::string data_;
+};
+
+}  // namespace
+
+Result<std::string> write_tqm(const Model& model) {
+  if (Result<void> checked = check_model(model); !checked.ok()) return checked.error();
+  return Writer().write(model);
+}
+
+}  // namespace torquant::format

@@ -1,0 +1,23 @@
+#include "torquant/kernels/image/image.h"
+
+#include "torquant/kernels/image/image_internal.h"
+
+namespace torquant {
+namespace {
+
+constexpr ImageKernels kKernels[] = {
+#define TORQUANT_IMAGE_KERNELS(suffix, isa) {#suffix, CpuIsa::isa, quantize_image_##suffix, dequantize_image_##suffix},
+#include "torquant/kernels/image/kernels.inc"
+#undef TORQUANT_IMAGE_KERNELS
+};
+
+}  // namespace
+
+const ImageKernels& select_image_kernels(CpuIsa isa) {
+  for (const ImageKernels& kernels : kKernels) {
+    if (includes(isa, kernels.isa)) return kernels;
+  }
+  return kKernels[0];  // never reached: the last ones run everywhere
+}
+
+}  // namespace torquant

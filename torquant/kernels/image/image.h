@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "torquant/kernels/cpu_isa.h"
+
+namespace torquant {
+
+// Between images of floats as PyTorch has them, [channels, pixels], and of codes as the kernels do, channels last.
+struct ImageArgs {
+  size_t channels;
+  size_t height, width;
+  float* numbers;  // [channels, height, width]; read alone when quantizing
+  uint8_t* codes;  // pixel (y, x) begins at codes + y * row_bytes + x * pixel_bytes
+  size_t row_bytes;
+  size_t pixel_bytes;  // channels or more: quantizing writes anything into the rest of a pixel up to a multiple of 4
+
+  // quantize: code = clamp(rne(x * inverse_scale) + zero_point, lo, hi), as PyTorch's quantize_per_tensor (Q10).
+  // dequantize: x = (code - zero_point) * scale.
+  float scale, inverse_scale;
+  int32_t zero_point;
+  uint8_t lo, hi;
+};
+
+struct ImageKernels {
+  const char* name;
+  CpuIsa isa;
+  void (*quantize)(const ImageArgs&);
+  void (*dequantize)(const ImageArgs&);
+};
+
+const ImageKernels& select_image_kernels(CpuIsa isa);
+
+}  // namespace torquant

@@ -1,0 +1,102 @@
+#include "torquant/lower/runtime_layer.h"
+
+#include <algorithm>
+
+#include "torquant/core/packed_weights.h"
+#include "torquant/core/rounding.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
+
+namespace torquant::runtime_lowering {
+namespace {
+
+TensorGrid tensor_grid(const Grid& grid) {
+  return {.scale = grid.scale, .zero_point = static_cast<int32_t>(grid.zero_point)};
+}
+
+// The codes that an activation lets through; false for one that is no clamp.
+bool clamp_codes(const onednn::Epilogue& epilogue, format::Layer& packed) {
+  const Grid& grid = *epilogue.output;
+  double lo = static_cast<double>(grid.min), hi = static_cast<double>(grid.max);
+  const auto code = [&](double real) {
+    return round_half_even(real / grid.scale) + static_cast<double>(grid.zero_point);
+  };
+  if (epilogue.activation == "relu") {
+    lo = std::max(lo, code(0));
+  } else if (epilogue.activation == "hardtanh") {
+    lo = std::max(lo, code(epilogue.scalars[0]));
+    hi = std::min(hi, code(epilogue.scalars[1]));
+  } else if (epilogue.activation != "none") {
+    return false;
+  }
+  packed.lo = static_cast<uint8_t>(std::clamp(lo, 0.0, 255.0));
+  packed.hi = static_cast<uint8_t>(std::clamp(hi, 0.0, 255.0));
+  return true;
+}
+
+}  // namespace
+
+std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn::Epilogue& epilogue,
+                                        RuntimeModel& memory, std::string& reason) {
+  format::Layer packed{};
+  // Without a quantize node behind it: reals, on a grid of ones.
+  const bool to_reals = !epilogue.output.has_value();
+  if (to_reals && (layer.node->op() != ops::kLinear || epilogue.activation != "none")) {
+    reason = "its output is not quantized to 8 bits with one scale";
+    return std::nullopt;
+  }
+  if (!to_reals && !clamp_codes(epilogue, packed)) {
+    reason = "the runtime does not fuse " + epilogue.activation;
+    return std::nullopt;
+  }
+  const at::Tensor weight = layer.weight.contiguous();
+  const auto channels = static_cast<size_t>(weight.size(0)), inputs = static_cast<size_t>(weight.size(1));
+  size_t taps = 1;
+  if (layer.node->op() == ops::kConv2d) {
+    const int64_t groups = int_arg(*layer.node, "groups");
+    if (groups != 1) {
+      reason = "the runtime has no kernel for groups = " + std::to_string(groups);
+      return std::nullopt;
+    }
+    const std::vector<int64_t> stride = ints_arg(*layer.node, "stride", 2),
+                               dilation = ints_arg(*layer.node, "dilation", 2);
+    for (size_t i = 0; i < 2; ++i) {
+      packed.windows.kernel[i] = weight.size(static_cast<int64_t>(i) + 2);
+      packed.windows.stride[i] = stride[i];
+      packed.windows.padding[i] = layer.padding[i];
+      packed.windows.dilation[i] = dilation[i];
+    }
+    taps = static_cast<size_t>(weight.size(2) * weight.size(3));
+  }
+  const PackedShape shape{.channels = channels, .taps = taps, .inputs = inputs};
+  const auto* codes = weight.const_data_ptr<int8_t>();
+  std::vector<int8_t>& weights = memory.weights.emplace_back(shape.bytes());
+  pack_weights(shape, codes, weights.data());
+  const std::vector<int32_t> sums = column_sums(shape, codes);
+  const size_t padded = shape.panels() * 16;
+  std::vector<int32_t>& start = memory.integers.emplace_back(padded, 0);
+  std::vector<float>& multiplier = memory.numbers.emplace_back(padded, 0.0f);
+  std::vector<float>& offset = memory.numbers.emplace_back(padded, 0.0f);
+  const TensorGrid input = tensor_grid(layer.input.grid),
+                   output = to_reals ? TensorGrid{} : tensor_grid(*epilogue.output);
+  const TensorGrid residual = epilogue.other ? tensor_grid(epilogue.other->grid) : TensorGrid{};
+  const at::Tensor scales = layer.scales.contiguous();
+  const float* bias = layer.bias.defined() ? layer.bias.const_data_ptr<float>() : nullptr;
+  for (size_t n = 0; n < channels; ++n) {
+    const double scale = scales.const_data_ptr<float>()[scales.numel() == 1 ? 0 : n];
+    const Requantization how =
+        requantization(input, scale, bias == nullptr ? 0 : bias[n], output, epilogue.other ? &residual : nullptr);
+    start[n] = -input.zero_point * sums[n];
+    multiplier[n] = how.multiplier;
+    offset[n] = how.offset;
+  }
+  packed.weights = weights;
+  packed.pairs_fit = memory.flags.emplace_back(pairs_fit(shape, weights.data()));
+  packed.start = start;
+  packed.multiplier = multiplier;
+  packed.offset = offset;
+  packed.residual_multiplier = epilogue.other ? residual_multiplier(residual, output) : 0;
+  return packed;
+}
+
+}  // namespace torquant::runtime_lowering

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "torquant/core/result.h"
+#include "torquant/format/model.h"
+#include "torquant/kernels/thread_pool.h"
+#include "torquant/runtime/step.h"
+
+namespace torquant::runtime {
+
+// A model for batches of one size: kernels are chosen, memory is planned. Never changes.
+struct BatchPlan {
+  MemoryPlan memory;
+  Steps steps;
+};
+
+// A model that is ready to run; its file stays mapped. Any number of sessions in any threads share one.
+class LoadedModel {
+ public:
+  // The file at `path`; for the CPU it runs on, or what TORQUANT_FORCE_ISA says.
+  static Result<std::shared_ptr<const LoadedModel>> load(const std::string& path);
+
+  const format::Model& model() const { return *model_; }
+  // Made when first asked for. An error where the model does not take such batches.
+  Result<std::shared_ptr<const BatchPlan>> plan_for(size_t batch) const;
+  CpuIsa isa() const { return isa_; }
+
+ private:
+  LoadedModel() = default;
+
+  std::shared_ptr<const format::Model> model_;  // keeps the file
+  mutable std::mutex mutex_;                    // of the plans
+  mutable std::map<size_t, std::shared_ptr<const BatchPlan>> plans_;
+  CpuIsa isa_ = CpuIsa::kScalar;
+};
+
+// One run at a time, on memory and threads of its own; nothing is allocated after it was made.
+class Session {
+ public:
+  // For batches of `batch` images.
+  static Result<std::unique_ptr<Session>> make(std::shared_ptr<const LoadedModel> loaded, size_t batch, size_t threads);
+
+  // Pointers to float32 in PyTorch's order, by input and output of the model; sizes are the model's.
+  Result<void> run(std::span<const float* const> inputs, std::span<float* const> outputs);
+
+  size_t threads() const { return pool_.threads(); }
+  const format::Model& model() const { return loaded_->model(); }
+  const BatchPlan& plan() const { return *plan_; }
+
+ private:
+  Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads);
+
+  struct Free {
+    void operator()(uint8_t* memory) const;
+  };
+
+  std::shared_ptr<const LoadedModel> loaded_;
+  std::shared_ptr<const BatchPlan> plan_;
+  ThreadPool pool_;
+  std::unique_ptr<uint8_t, Free> arena_;
+  std::vector<float*> floats_;  // by value
+};
+
+}  // namespace torquant::runtime

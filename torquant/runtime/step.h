@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "torquant/core/result.h"
+#include "torquant/format/model.h"
+#include "torquant/kernels/cpu_isa.h"
+#include "torquant/runtime/memory_plan.h"
+
+namespace torquant::runtime {
+
+// The memory of one run. `floats`: by value of the model, those of inputs and outputs; null for all others.
+struct Memory {
+  uint8_t* arena;
+  std::span<float* const> floats;
+};
+
+// One node, with everything that does not depend on the run worked out: which kernel, where its rows lie. Shared by all
+// runs; `part` of `parts` threads does its share, and the next step begins when all have.
+class Step {
+ public:
+  virtual ~Step() = default;
+  virtual void run(const Memory& memory, size_t part, size_t parts) const = 0;
+};
+
+struct Steps {
+  std::vector<std::unique_ptr<Step>> steps;  // by node; null where there is nothing to do
+  std::vector<std::string> kernels;          // by node: the kernel's name
+};
+
+// `model` and `plan` must outlive the steps.
+Result<Steps> make_steps(const format::Model& model, const MemoryPlan& plan, CpuIsa isa);
+
+}  // namespace torquant::runtime

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "torquant/runtime/step.h"
+
+namespace torquant::runtime {
+
+// What each kind of node needs to become a step.
+struct StepMaker {
+  const format::Model& model;
+  const MemoryPlan& plan;
+  CpuIsa isa;
+
+  const Place& place(format::ValueIndex value) const { return plan.places[value]; }
+  const TensorGrid& grid(format::ValueIndex value) const { return model.values[value].grid; }
+};
+
+struct MadeStep {
+  std::unique_ptr<Step> step;
+  std::string kernel;
+};
+
+MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer);
+
+// Writes the zero point into the border of an image. Rows are shared among threads as those of the image are.
+inline void fill_border(const Place& place, uint8_t* arena, uint8_t zero_point, size_t part, size_t parts) {
+  if (!place.has_border()) return;
+  const size_t rows = place.top + place.height + place.bottom;
+  for (size_t image = 0; image < place.batch; ++image) {
+    uint8_t* codes = arena + place.begin + image * place.image_bytes;
+    for (size_t y = rows * part / parts; y < rows * (part + 1) / parts; ++y) {
+      uint8_t* row = codes + y * place.row_bytes;
+      if (y < place.top || y >= place.top + place.height) {
+        std::memset(row, zero_point, place.row_bytes);
+      } else {
+        std::memset(row, zero_point, place.left * place.pixel_bytes);
+        std::memset(row + (place.left + place.width) * place.pixel_bytes, zero_point, place.right * place.pixel_bytes);
+      }
+    }
+  }
+}
+
+}  // namespace torquant::runtime
