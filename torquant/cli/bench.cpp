@@ -12,10 +12,9 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/executable.h"
 #include "torquant/cli/inputs.h"
 #include "torquant/cli/usage.h"
-#include "torquant/core/error.h"
-#include "torquant/graph/interpreter.h"
 
 namespace torquant::cli {
 namespace {
@@ -44,22 +43,16 @@ double quantile(const std::vector<double>& times, double share) {
 void bench(const Options& options) {
   const at::NoGradGuard no_grad;
   const Clock::time_point start = Clock::now();
-  const Program program = load_lowered(options.program, options.lower);
-  const std::vector<c10::IValue> inputs = read_inputs(options.input, program);
-  Interpreter interpreter(program);
+  const std::unique_ptr<Executable> program = load_executable(options.program, options.lower);
+  const std::vector<c10::IValue> inputs = read_inputs(options.input, program->input_names());
   std::vector<double> times;
-  double first = 0;
-  try {
-    interpreter.run(inputs);
-    first = milliseconds_since(start);
-    for (int run = 0; run < kWarmUpRuns; ++run) interpreter.run(inputs);
-    for (int run = 0; run < options.runs; ++run) {
-      const Clock::time_point begin = Clock::now();
-      interpreter.run(inputs);
-      times.push_back(milliseconds_since(begin));
-    }
-  } catch (const Error& error) {
-    throw error.within(options.program);
+  program->run(inputs);
+  const double first = milliseconds_since(start);
+  for (int run = 0; run < kWarmUpRuns; ++run) program->run(inputs);
+  for (int run = 0; run < options.runs; ++run) {
+    const Clock::time_point begin = Clock::now();
+    program->run(inputs);
+    times.push_back(milliseconds_since(begin));
   }
   if (options.raw) {
     for (const double time : times) fmt::print("{:.4f}\n", time);
@@ -84,7 +77,7 @@ void bench(const Options& options) {
 void add_bench(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "Measure how long one run of a program takes");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
+  command->add_option("PROGRAM", options->program, "A .pt2 archive, or a .tqm model")->required();
   command->add_option("--input", options->input, "Safetensors with x0, x1, … or the names of the program's inputs")
       ->required();
   command->add_option("--runs", options->runs, "How many to measure")->check(at_least_one())->capture_default_str();

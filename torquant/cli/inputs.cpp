@@ -13,20 +13,18 @@
 
 namespace torquant::cli {
 
-std::vector<c10::IValue> read_inputs(const std::string& path, const Program& program) {
+std::vector<c10::IValue> read_inputs(const std::string& path, const std::vector<std::string>& input_names) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   std::vector<c10::IValue> inputs;
-  const std::vector<Value*> expected = program.user_inputs();
   std::vector<std::string> names;
-  for (size_t i = 0; i < expected.size(); ++i) {
+  for (size_t i = 0; i < input_names.size(); ++i) {
     const std::string numbered = fmt::format("x{}", i);
-    names.push_back(file.contains(expected[i]->name()) ? expected[i]->name() : numbered);
+    names.push_back(file.contains(input_names[i]) ? input_names[i] : numbered);
     if (!file.contains(names[i])) {
       throw Error(
           {.where = path,
            .what = fmt::format("has no tensor for input {} of the program, but {}", i, fmt::join(file.names(), ", ")),
-           .allowed =
-               expected[i]->name() == numbered ? numbered : fmt::format("{} or {}", numbered, expected[i]->name())});
+           .allowed = input_names[i] == numbered ? numbered : fmt::format("{} or {}", numbered, input_names[i])});
     }
     inputs.emplace_back(file.tensor(names[i]));
   }

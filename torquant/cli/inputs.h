@@ -10,9 +10,9 @@
 
 namespace torquant::cli {
 
-// The tensors that a program is called with once, from a safetensors file: by the program's input names, else x0, x1, …
+// The tensors that a program is called with once, from a safetensors file: by the names of its inputs, else x0, x1, …
 // Throws Error that names what is missing or too much.
-std::vector<c10::IValue> read_inputs(const std::string& path, const Program& program);
+std::vector<c10::IValue> read_inputs(const std::string& path, const std::vector<std::string>& input_names);
 
 // --lower: how the program is to be computed.
 void add_lower_option(CLI::App& command, std::string& lower);

@@ -28,7 +28,8 @@ int main(int argc, char** argv) {
       "  torquant plan     model.pt2 --recipe xnnpack-static          what would be done to each layer\n"
       "  torquant recipes                                             what can be done\n"
       "  torquant quantize model.pt2 --recipe xnnpack-static --data calib/ -o model.int8.pt2\n"
-      "  torquant eval     model.int8.pt2 --data test/                how good it is\n\n"
+      "  torquant eval     model.int8.pt2 --data test/                how good it is\n"
+      "  torquant lower    model.int8.pt2 -o model.tqm                for the runtime\n\n"
       "Exit codes: 0 done as asked, 1 error, 2 wrong usage, 3 done with less than asked (--allow-partial).",
       "torquant");
   app.set_version_flag("--version", TORQUANT_VERSION);
@@ -41,8 +42,8 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
   });
-  for (const auto add : {add_inspect, add_recipes, add_plan, add_quantize, add_merge_observers, add_eval, add_run,
-                         add_bench, add_capabilities, add_doctor}) {
+  for (const auto add : {add_inspect, add_recipes, add_plan, add_quantize, add_merge_observers, add_lower, add_eval,
+                         add_run, add_bench, add_capabilities, add_doctor}) {
     add(app, exit_code);
   }
 

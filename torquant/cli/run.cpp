@@ -9,12 +9,11 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/executable.h"
 #include "torquant/cli/inputs.h"
 #include "torquant/cli/interrupt.h"
 #include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
-#include "torquant/graph/interpreter.h"
-#include "torquant/io/pt2.h"
 #include "torquant/io/safetensors.h"
 
 namespace torquant::cli {
@@ -46,7 +45,7 @@ void add_run(CLI::App& app, ExitCode& exit_code) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("run", "Run a program once");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
+  command->add_option("PROGRAM", options->program, "A .pt2 archive, or a .tqm model")->required();
   command->add_option("--input", options->input, "Safetensors with x0, x1, … or the names of the program's inputs")
       ->required();
   command->add_option("--output", options->output, "Where y0, y1, … are written (safetensors)")->required();
@@ -54,15 +53,8 @@ void add_run(CLI::App& app, ExitCode& exit_code) {
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;
     check_output_path(options->output);
-    const Program program = load_lowered(options->program, options->lower);
-    std::vector<c10::IValue> inputs = read_inputs(options->input, program);
-    Interpreter interpreter(program);
-    std::vector<c10::IValue> outputs;
-    try {
-      outputs = interpreter.run(std::move(inputs));
-    } catch (const Error& error) {
-      throw error.within(options->program);
-    }
+    const std::unique_ptr<Executable> program = load_executable(options->program, options->lower);
+    const std::vector<c10::IValue> outputs = program->run(read_inputs(options->input, program->input_names()));
     const InterruptGuard whole_file;
     save_safetensors(options->output, named_outputs(outputs));
     exit_code = kDone;

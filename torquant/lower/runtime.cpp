@@ -140,11 +140,16 @@ class RuntimeLowering {
   }
 
   void emit(const Node& node) {
+    const std::vector<Value*> inputs = node.inputs();
+    const auto is_failed = [&](const Value* value) { return failed_.contains(value); };
+    const auto is_known = [&](const Value* value) { return values_.contains(value); };
+    const bool follows =
+        is_layer(node) || std::any_of(inputs.begin(), inputs.end(), is_failed);    // a problem that is told
+    if (!follows && !std::any_of(inputs.begin(), inputs.end(), is_known)) return;  // of constants
     const std::optional<ValueIndex> input = find(first_input(node));
-    if (!input || !emit_from(node, *input)) {
-      // Weights and other constants are read by the layers that were fused.
-      if (input || !node.inputs().empty()) unknown_.push_back(&node);
-    }
+    if (!follows && input && emit_from(node, *input)) return;
+    if (!follows) problems_.push_back(node.describe() + ": the runtime has no kernel for it on these types and sizes");
+    failed_.insert(node.output());  // null of one with several, whose readers are told too
   }
 
   // False where the runtime has nothing for it.
@@ -233,6 +238,7 @@ class RuntimeLowering {
     const Argument output = graph_.outputs()[i];
     const auto* value = std::get_if<Value*>(&output);
     const std::optional<ValueIndex> index = value == nullptr ? std::nullopt : find(*value);
+    if (value != nullptr && failed_.contains(*value)) return;
     if (index && program_.output_specs()[i].kind == OutputKind::kUser) {
       made_.model.outputs.push_back(*index);
     } else {
@@ -241,8 +247,6 @@ class RuntimeLowering {
   }
 
   [[noreturn]] void refuse() {
-    for (const Node* node : unknown_)
-      problems_.push_back(node->describe() + ": the runtime has no kernel for it on these types and sizes");
     std::string all;
     for (const std::string& problem : problems_) all += "\n  " + problem;
     throw Error({.where = "lower to the runtime",
@@ -263,7 +267,7 @@ class RuntimeLowering {
   std::optional<Dim> batch_;
   std::unordered_map<const Node*, Fused> layers_;
   std::unordered_map<const Value*, ValueIndex> values_;
-  std::vector<const Node*> unknown_;
+  std::unordered_set<const Value*> failed_;  // that could not be made
   std::vector<std::string> problems_;
 };
 

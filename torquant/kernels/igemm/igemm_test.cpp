@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <random>
 #include <string>
@@ -22,6 +23,7 @@ struct Case {
   int least_weight = -128, greatest_weight = 127;
   int code = -1;  // of all inputs; random if -1
   uint8_t lo = 0, hi = 255;
+  bool to_reals = false;
 };
 
 struct AlignedFree {
@@ -53,7 +55,7 @@ class Product {
       multiplier_.push_back(static_cast<float>((1 + between(0, 1000) * 1e-3) * 128 / reach));
       offset_.push_back(static_cast<float>(between(-1000, 200000)) / 1000);
     }
-    output_step_ = how.columns + 3;
+    output_step_ = (how.columns + 3) * (how.to_reals ? sizeof(float) : 1);
     for (size_t m = 0; m < how.rows; ++m)
       output_offset_.push_back(static_cast<int32_t>((how.rows - 1 - m) * output_step_));
     output_.assign(how.rows * output_step_, kUntouched);
@@ -78,7 +80,7 @@ class Product {
                    .offset = offset_.data(),
                    .lo = how_.lo,
                    .hi = how_.hi,
-                   .to_reals = false,
+                   .to_reals = how_.to_reals,
                    .output = output.data(),
                    .output_offset = output_offset_.data(),
                    .residual = nullptr,
@@ -102,6 +104,11 @@ class Product {
             const int x = input_[static_cast<size_t>(input_offset_[m] + run_offset_[r]) + k];
             sum += x * weights_[(n * how_.run_bytes + k) * how_.runs + r];
           }
+        }
+        if (how_.to_reals) {
+          const float real = std::fma(static_cast<float>(sum), multiplier_[n], offset_[n]);
+          std::memcpy(&output[static_cast<size_t>(output_offset_[m]) + n * sizeof(float)], &real, sizeof(float));
+          continue;
         }
         const size_t to = static_cast<size_t>(output_offset_[m]) + n;
         const float rest = how_.residual ? std::fma(static_cast<float>(residual_[to]), 0.37f, offset_[n]) : offset_[n];
@@ -189,6 +196,13 @@ TEST_P(Igemm, AddsInPlace) {
   for (const size_t rows : {1, 5, 13, 26}) {
     Product product({.rows = rows, .columns = 90, .runs = 1, .run_bytes = 24, .residual = true});
     EXPECT_EQ(product.run(GetParam(), /*in_place=*/true), product.expected(/*in_place=*/true)) << rows;
+  }
+}
+
+TEST_P(Igemm, GivesReals) {
+  for (const size_t columns : {1, 10, 16, 37, 64, 83}) {
+    for (const size_t rows : {1, 2, 7, 12})
+      check({.rows = rows, .columns = columns, .runs = 1, .run_bytes = 40, .to_reals = true});
   }
 }
 

@@ -1,0 +1,115 @@
+#include "torquant/cli/executable.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <fstream>
+
+#include "torquant/cli/inputs.h"
+#include "torquant/core/error.h"
+#include "torquant/graph/interpreter.h"
+#include "torquant/runtime/session.h"
+
+namespace torquant::cli {
+namespace {
+
+template <class T>
+T value_of(Result<T> result) {
+  if (!result.ok()) throw Error(result.error());
+  return *std::move(result);
+}
+
+class ProgramExecutable : public Executable {
+ public:
+  ProgramExecutable(std::string path, const std::string& lower)
+      : path_(std::move(path)), program_(load_lowered(path_, lower)), interpreter_(program_) {}
+
+  std::vector<std::string> input_names() const override {
+    std::vector<std::string> names;
+    for (const Value* input : program_.user_inputs()) names.push_back(input->name());
+    return names;
+  }
+  std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) override {
+    try {
+      return interpreter_.run(inputs);
+    } catch (const Error& error) {
+      throw error.within(path_);
+    }
+  }
+
+ private:
+  std::string path_;
+  Program program_;
+  Interpreter interpreter_;
+};
+
+class ModelExecutable : public Executable {
+ public:
+  explicit ModelExecutable(const std::string& path) : loaded_(value_of(runtime::LoadedModel::load(path))) {}
+
+  std::vector<std::string> input_names() const override {
+    std::vector<std::string> names;
+    for (const format::ValueIndex input : loaded_->model().inputs) names.push_back(value(input).name);
+    return names;
+  }
+
+  std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) override {
+    std::vector<at::Tensor> tensors;  // keep what the pointers point to
+    std::vector<const float*> from;
+    std::vector<float*> to;
+    std::vector<c10::IValue> outputs;
+    const std::vector<format::ValueIndex>& expected = loaded_->model().inputs;
+    const int64_t batch = inputs.at(0).toTensor().dim() > 0 ? inputs[0].toTensor().size(0) : 0;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const at::Tensor tensor = inputs[i].toTensor();
+      const std::vector<int64_t> sizes = sizes_of(expected.at(i), batch);
+      if (tensor.scalar_type() != at::kFloat || tensor.sizes() != at::IntArrayRef(sizes)) {
+        throw Error({.where = "input " + value(expected[i]).name,
+                     .what = fmt::format("is {} {}", c10::toString(tensor.scalar_type()), c10::str(tensor.sizes())),
+                     .allowed = fmt::format("Float {}", c10::str(at::IntArrayRef(sizes)))});
+      }
+      tensors.push_back(tensor.contiguous());
+      from.push_back(tensors.back().const_data_ptr<float>());
+    }
+    for (const format::ValueIndex output : loaded_->model().outputs) {
+      const at::Tensor tensor = at::empty(sizes_of(output, batch), at::kFloat);
+      to.push_back(tensor.mutable_data_ptr<float>());
+      outputs.emplace_back(tensor);
+    }
+    if (session_ == nullptr || session_->plan().memory.batch != static_cast<size_t>(batch)) {
+      session_ = value_of(
+          runtime::Session::make(loaded_, static_cast<size_t>(batch), static_cast<size_t>(at::get_num_threads())));
+    }
+    if (const Result<void> done = session_->run(from, to); !done.ok()) throw Error(done.error());
+    return outputs;
+  }
+
+ private:
+  const format::Value& value(format::ValueIndex index) const { return loaded_->model().values[index]; }
+  std::vector<int64_t> sizes_of(format::ValueIndex index, int64_t batch) const {
+    std::vector<int64_t> sizes = value(index).sizes;
+    sizes[0] = batch;
+    return sizes;
+  }
+
+  std::shared_ptr<const runtime::LoadedModel> loaded_;
+  std::unique_ptr<runtime::Session> session_;
+};
+
+}  // namespace
+
+bool is_tqm(const std::string& path) {
+  std::array<char, 12> head{};
+  std::ifstream file(path, std::ios::binary);
+  return file.read(head.data(), head.size()) && std::string(head.data() + 8, 4) == "TQM1";
+}
+
+std::unique_ptr<Executable> load_executable(const std::string& path, const std::string& lower) {
+  if (!is_tqm(path)) return std::make_unique<ProgramExecutable>(path, lower);
+  if (!lower.empty()) throw Error({.where = path, .what = "is lowered already", .hint = "leave --lower out"});
+  return std::make_unique<ModelExecutable>(path);
+}
+
+}  // namespace torquant::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <ATen/core/ivalue.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace torquant::cli {
+
+// What `run` and `bench` call: a program, as it is or lowered, or a model of the runtime.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  virtual std::vector<std::string> input_names() const = 0;
+  // Throws Error where the inputs do not fit.
+  virtual std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) = 0;
+};
+
+// A .tqm file, or a .pt2 archive with `lower` as load_lowered() takes it.
+std::unique_ptr<Executable> load_executable(const std::string& path, const std::string& lower);
+
+// Whether the file at `path` begins as .tqm files do.
+bool is_tqm(const std::string& path);
+
+}  // namespace torquant::cli

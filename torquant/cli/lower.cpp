@@ -1,0 +1,62 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "torquant/cli/commands.h"
+#include "torquant/cli/interrupt.h"
+#include "torquant/cli/output.h"
+#include "torquant/core/atomic_file.h"
+#include "torquant/core/error.h"
+#include "torquant/core/fingerprint.h"
+#include "torquant/format/tqm_file.h"
+#include "torquant/io/mapped_file.h"
+#include "torquant/io/pt2.h"
+#include "torquant/lower/runtime.h"
+
+namespace torquant::cli {
+namespace {
+
+std::string fingerprint_of_file(const std::string& path) { return Fingerprint().add(MappedFile(path).bytes()).text(); }
+
+}  // namespace
+
+void add_lower(CLI::App& app, ExitCode& exit_code) {
+  struct Options {
+    std::string program, output;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("lower", "Make a model for the runtime of a quantized program");
+  command->add_option("PROGRAM", options->program, "A .pt2 archive that `torquant quantize` wrote")->required();
+  command->add_option("-o,--output", options->output, "The .tqm to write")->required();
+  command->add_flag("--json", options->json, "Print one JSON object");
+  command->callback([options, &exit_code] {
+    check_output_path(options->output);
+    RuntimeModel lowered;
+    try {
+      lowered = lower_to_runtime(load_pt2(options->program), fingerprint_of_file(options->program));
+    } catch (const Error& error) {
+      throw error.within(options->program);
+    }
+    const Result<std::string> bytes = format::write_tqm(lowered.model);
+    if (!bytes.ok()) throw Error(bytes.error()).within(options->output);
+    const InterruptGuard whole_file;
+    AtomicFile file(options->output);
+    file.write(bytes->data(), bytes->size());
+    file.commit();
+    const size_t nodes = lowered.model.nodes.size();
+    if (options->json) {
+      const nlohmann::ordered_json result = {{"output", options->output}, {"bytes", bytes->size()}, {"nodes", nodes}};
+      fmt::print("{}\n", result.dump());
+    } else {
+      fmt::print("{}: {}, {} nodes, all on integers\n", options->output,
+                 bytes_text(static_cast<int64_t>(bytes->size())), nodes);
+    }
+    exit_code = kDone;
+  });
+}
+
+}  // namespace torquant::cli

@@ -1,0 +1,85 @@
+#include "torquant/format/model.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "tests/support/tiny_model.h"
+
+namespace torquant::format {
+namespace {
+
+struct Damage {
+  const char* says;
+  std::function<void(TinyModel&)> make;
+};
+
+class CheckModel : public testing::TestWithParam<Damage> {};
+
+TEST(CheckModel, TakesAModelWithEachKindOfNode) {
+  TinyModel tiny;
+  const Result<void> checked = check_model(tiny.model);
+  EXPECT_TRUE(checked.ok()) << (checked.ok() ? "" : checked.error().where + ": " + checked.error().what);
+}
+
+TEST_P(CheckModel, RefusesWhatTheRuntimeCannotRun) {
+  TinyModel tiny;
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok()) << GetParam().says;
+  EXPECT_NE((checked.error().where + ": " + checked.error().what).find(GetParam().says), std::string::npos)
+      << checked.error().where << ": " << checked.error().what;
+}
+
+const auto kNan = std::numeric_limits<float>::quiet_NaN();
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckModel,
+    testing::Values(
+        Damage{"takes batches of 0 to 9", [](TinyModel& t) { t.model.least_batch = 0; }},
+        Damage{"takes batches of 1 to 0", [](TinyModel& t) { t.model.most_batch = 0; }},
+        Damage{"value wide: has sizes [1, 20, 8], not", [](TinyModel& t) { t.model.values[2].sizes.pop_back(); }},
+        Damage{"value wide: has sizes [1, 20, -8, 8]", [](TinyModel& t) { t.model.values[2].sizes[2] = -8; }},
+        Damage{"value wide: has sizes [1, 65536, 65536, 8]",
+               [](TinyModel& t) { t.model.values[2].sizes = {1, 65536, 65536, 8}; }},
+        Damage{"[2, 20, 8, 8] in a model for batches of 1", [](TinyModel& t) { t.model.values[2].sizes[0] = 2; }},
+        Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.scale = 0; }},
+        Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.scale = kNan; }},
+        Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.zero_point = 256; }},
+        Damage{"inputs: name no value", [](TinyModel& t) { t.model.inputs = {99}; }},
+        Damage{"inputs: name no value, or one twice", [](TinyModel& t) { t.model.inputs = {0, 0}; }},
+        Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {99}; }},
+        Damage{"outputs: name a value that no node gives, or one twice",
+               [](TinyModel& t) { t.model.outputs = {8, 8}; }},
+        Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {0}; }},
+        Damage{"model: has no inputs or no outputs", [](TinyModel& t) { t.model.outputs.clear(); }},
+        Damage{"value y: is of floats, but no input or output", [](TinyModel& t) { t.model.outputs = {7}; }},
+        Damage{"node pool: reads a value that nothing before it gives",
+               [](TinyModel& t) { std::swap(t.model.nodes[1], t.model.nodes[2]); }},
+        Damage{"node conv: gives no value, or one that is there already",
+               [](TinyModel& t) { t.layer_of(1).output = 1; }},
+        Damage{"node conv: gives no value", [](TinyModel& t) { t.layer_of(1).output = 1000; }},
+        Damage{"node point: reads a value that nothing before it gives",
+               [](TinyModel& t) { t.layer_of(3).residual = 7; }},
+        Damage{"node point: makes [1, 20, 4, 4] of [1, 20, 8, 8]", [](TinyModel& t) { t.layer_of(3).residual = 2; }},
+        Damage{"node quantize: reads or gives values of another type",
+               [](TinyModel& t) { t.model.values[0].type = ValueType::kUint8; }},
+        Damage{"node conv: makes [1, 20, 8, 8] of [1, 3, 8, 8]",
+               [](TinyModel& t) { t.layer_of(1).windows.stride[0] = 2; }},
+        Damage{"node conv: has padding 3 around a window of 3",
+               [](TinyModel& t) { t.layer_of(1).windows.padding[1] = 3; }},
+        Damage{"node conv: has a kernel, stride or dilation of 0",
+               [](TinyModel& t) { t.layer_of(1).windows.stride[1] = 0; }},
+        Damage{"node conv: has 1216 bytes of weights, not 1152",
+               [](TinyModel& t) { t.layer_of(1).weights = {t.layer_of(1).weights.data(), 1216}; }},
+        Damage{"node conv: has other numbers than 32", [](TinyModel& t) { t.layer_of(1).start = {}; }},
+        Damage{"node conv: has other numbers than 32", [](TinyModel& t) { t.layer_of(1).pairs_fit = {}; }},
+        Damage{"node point: has a multiplier or offset out of range",
+               [](TinyModel& t) { t.layer_of(3).residual_multiplier = kNan; }},
+        Damage{"node mean: makes [1, 20, 2, 1] of [1, 20, 4, 4]", [](TinyModel& t) { t.model.values[6].sizes[2] = 2; }},
+        Damage{"node linear: reads or gives values of another type",
+               [](TinyModel& t) { t.model.values[8].sizes = {1, 5, 2, 2}; }}));
+
+}  // namespace
+}  // namespace torquant::format

@@ -1,0 +1,146 @@
+#include "torquant/lower/runtime.h"
+
+#include <ATen/ops/empty_like.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/support/error_text.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/test_qdq.h"
+#include "torquant/format/tqm_file.h"
+#include "torquant/runtime/session.h"
+
+namespace torquant {
+namespace {
+
+using Ints = std::vector<int64_t>;
+
+class LowerToRuntime : public testing::Test {
+ protected:
+  Value* conv(Value* x, const std::string& name, int64_t out, const Ints& kernel,
+              std::vector<NamedArgument> more = {}) {
+    const int64_t in = std::get<int64_t>(x->tensor().sizes[1]);
+    std::vector<NamedArgument> args = {{"input", x},
+                                       {"weight", int8_weight(net, name, {out, in, kernel[0], kernel[1]})},
+                                       {"bias", net.parameter(name + ".bias", {out})}};
+    args.insert(args.end(), more.begin(), more.end());
+    return net.op("aten.conv2d.default", std::move(args), name);
+  }
+  Value* unary(const std::string& op, Value* x) { return net.op("aten." + op + ".default", {{"self", x}}); }
+
+  // What the runtime gives for the program that returns `output`.
+  at::Tensor run(const Program& program) {
+    const RuntimeModel lowered = lower_to_runtime(program.clone(), "a test");
+    model = lowered.model;
+    const Result<std::string> bytes = format::write_tqm(lowered.model);
+    EXPECT_TRUE(bytes.ok()) << (bytes.ok() ? "" : bytes.error().what);
+    std::ofstream(folder.path("m.tqm"), std::ios::binary)
+        .write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
+    const auto loaded = runtime::LoadedModel::load(folder.path("m.tqm"));
+    EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().what);
+    const at::Tensor input = net.examples()[0].contiguous();
+    const auto session = runtime::Session::make(*loaded, static_cast<size_t>(input.size(0)), 2);
+    at::Tensor output = at::empty_like(outputs_of(program, net.examples())[0], at::MemoryFormat::Contiguous);
+    const float* inputs[] = {input.const_data_ptr<float>()};
+    float* outputs[] = {output.mutable_data_ptr<float>()};
+    EXPECT_TRUE((*session)->run(inputs, outputs).ok());
+    return output;
+  }
+
+  // No code differs by more than one step of `grid` from what the converted program gives.
+  void expect_one_step(Value* output, const Grid& grid) {
+    const Program program = net.returns({output});
+    const at::Tensor expected = outputs_of(program, net.examples())[0];
+    EXPECT_LE(run(program).sub(expected).abs().max().item<double>(), 1.001 * grid.scale);
+  }
+
+  std::string refusal(Value* output) {
+    return error_text([&] { (void)lower_to_runtime(net.returns({output}), "a test"); });
+  }
+
+  TestProgram net;
+  TempFolder folder;
+  format::Model model;
+};
+
+TEST_F(LowerToRuntime, FusesWhatFollowsAConvolution) {
+  Value* x = through(net, net.input("x", {2, 5, 9, 9}), kImage);
+  x = through(net, unary("relu", conv(x, "a", 18, {3, 3}, {{"padding", Ints{1, 1}}})), kHidden);
+  x = net.op("aten.hardtanh.default", {{"self", conv(x, "b", 7, {1, 1})}, {"min_val", -1.0}, {"max_val", 2.0}});
+  expect_one_step(through(net, x, kHidden), kHidden);
+  EXPECT_EQ(model.nodes.size(), 4u) << "quantize, two layers, dequantize";
+}
+
+TEST_F(LowerToRuntime, TakesAllGeometries) {
+  const std::vector<std::vector<NamedArgument>> geometries = {
+      {{"stride", Ints{2, 1}}, {"padding", Ints{0, 2}}},
+      {{"dilation", Ints{2, 3}}, {"padding", Ints{3, 1}}},
+      {{"stride", Ints{3, 3}}, {"padding", Ints{1, 1}}, {"dilation", Ints{1, 2}}}};
+  for (const std::vector<NamedArgument>& geometry : geometries) {
+    net = TestProgram();
+    Value* x = through(net, net.input("x", {1, 4, 11, 13}), kImage);
+    expect_one_step(through(net, conv(x, "a", 6, {3, 4}, geometry), kHidden), kHidden);
+  }
+}
+
+TEST_F(LowerToRuntime, AddsAResidualInTheLayer) {
+  Value* x = through(net, net.input("x", {1, 8, 6, 6}), kImage);
+  Value* left = through(net, conv(x, "left", 16, {1, 1}), kHidden);
+  Value* right = conv(x, "right", 16, {3, 3}, {{"padding", Ints{1, 1}}});
+  Value* sum = unary("relu", net.op("aten.add.Tensor", {{"self", right}, {"other", left}}));
+  expect_one_step(through(net, sum, kHidden), kHidden);
+  EXPECT_EQ(model.nodes.size(), 4u);
+}
+
+TEST_F(LowerToRuntime, PoolsAddsFlattensAndEndsInFloats) {
+  Value* x = through(net, net.input("x", {3, 6, 12, 12}), kImage);
+  x = net.op("aten.max_pool2d.default",
+             {{"self", x}, {"kernel_size", Ints{3, 3}}, {"stride", Ints{2, 2}}, {"padding", Ints{1, 1}}});
+  x = through(net, x, kImage);
+  x = through(net, net.op("aten.add.Tensor", {{"self", x}, {"other", x}}), kHidden);
+  x = through(net, net.op("aten.adaptive_avg_pool2d.default", {{"self", x}, {"output_size", Ints{1, 1}}}), kHidden);
+  x = net.op("aten.flatten.using_ints", {{"self", x}, {"start_dim", int64_t{1}}});
+  x = through(net, x, kHidden);
+  Value* logits =
+      net.op("aten.linear.default",
+             {{"input", x}, {"weight", int8_weight(net, "w", {11, 6})}, {"bias", net.parameter("b", {11})}});
+  const Program program = net.returns({logits});
+  // A code that is one off before the last layer moves a sum by a step times the weights, at most 0.64 each.
+  EXPECT_LE(run(program).sub(outputs_of(program, net.examples())[0]).abs().max().item<double>(), 6 * 0.05 * 0.64);
+  EXPECT_EQ(model.nodes.size(), 6u);
+}
+
+TEST_F(LowerToRuntime, FlattensImagesInPyTorchsOrder) {
+  Value* x = through(net, net.input("x", {2, 3, 4, 5}), kImage);
+  x = through(net, net.op("aten.flatten.using_ints", {{"self", x}, {"start_dim", int64_t{1}}}), kImage);
+  expect_one_step(x, kImage);
+}
+
+TEST_F(LowerToRuntime, NamesWhatItHasNoKernelFor) {
+  Value* x = through(net, net.input("x", {1, 4, 6, 6}), kImage);
+  x = through(
+      net,
+      net.op("aten.conv2d.default",
+             {{"input", x}, {"weight", int8_weight(net, "a", {4, 2, 1, 1})}, {"groups", int64_t{2}}}, "grouped"),
+      kHidden);
+  x = through(net, conv(x, "behind", 4, {1, 1}), kHidden);
+  const std::string text = refusal(unary("sigmoid", x));
+  EXPECT_NE(text.find("1 parts of the program"), std::string::npos) << text;
+  EXPECT_NE(text.find("grouped (%conv2d, aten.conv2d.default): the runtime has no kernel for groups = 2"),
+            std::string::npos)
+      << text;
+
+  net = TestProgram();
+  x = through(net, net.input("x", {1, 4, 6, 6}), kImage);
+  EXPECT_NE(refusal(unary("sigmoid", x)).find("%sigmoid (aten.sigmoid.default): the runtime has no kernel for it"),
+            std::string::npos);
+}
+
+TEST_F(LowerToRuntime, RefusesFloatLayers) {
+  Value* x = net.input("x", {1, 4, 6, 6});
+  EXPECT_NE(refusal(net.conv2d(x, "plain", 8)).find("its input is not quantized to 8 bits"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace torquant
