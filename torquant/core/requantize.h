@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-// From the accumulator of an integer layer to the codes of its output (docs/semantics.md, R1 to R3). The one place
+// From the accumulator of an integer layer to the codes of its output (docs/semantics.md, K1 to K3). The one place
 // where the numbers of that step are made; the kernels apply them.
 
 namespace torquant {
@@ -13,7 +13,7 @@ struct TensorGrid {
   int32_t zero_point = 0;
 };
 
-// R2, of one output channel.
+// K2, of one output channel.
 struct Requantization {
   float multiplier;  // of the accumulator
   float offset;      // bias and zero points, in steps of the output
@@ -23,19 +23,19 @@ struct Requantization {
 Requantization requantization(const TensorGrid& input, double weight_scale, double bias, const TensorGrid& output,
                               const TensorGrid* residual = nullptr);
 
-// R4, of the sum of two tensors: `multiplier` is that of the first, residual_multiplier() that of the second.
+// K4, of the sum of two tensors: `multiplier` is that of the first, residual_multiplier() that of the second.
 Requantization sum_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output);
 
-// R5, of the sum of `count` codes less their zero points.
+// K5, of the sum of `count` codes less their zero points.
 Requantization mean_requantization(const TensorGrid& input, int64_t count, const TensorGrid& output);
 
-// R2: of the codes of a residual.
+// K2: of the codes of a residual.
 float residual_multiplier(const TensorGrid& residual, const TensorGrid& output);
 
-// R3: code = clamp(rne(acc * multiplier + offset), lo, hi), the sum rounded once (a fused multiply-add).
+// K3: code = clamp(rne(acc * multiplier + offset), lo, hi), the sum rounded once (a fused multiply-add).
 uint8_t requantize(int32_t accumulator, const Requantization& how, uint8_t lo, uint8_t hi);
 
-// R3 with a residual: the residual's product and the offset are added first, rounded once.
+// K3 with a residual: the residual's product and the offset are added first, rounded once.
 uint8_t requantize(int32_t accumulator, const Requantization& how, uint8_t residual, float residual_multiplier,
                    uint8_t lo, uint8_t hi);
 

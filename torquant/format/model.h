@@ -45,7 +45,7 @@ struct Windows {
   int64_t dilation[2] = {1, 1};
 };
 
-// A convolution (one group or as many as channels) or a linear layer, with all that is fused into it (R1 to R3). An
+// A convolution (one group or as many as channels) or a linear layer, with all that is fused into it (K1 to K3). An
 // output of floats (of single pixels, [N, C]) is what is there before rounding: the logits of a classifier. Spans are
 // as the kernels read them; [panels * 16] numbers where a panel is 16 output channels.
 struct Layer {
@@ -67,13 +67,13 @@ struct MaxPool {
   Windows windows = {};
 };
 
-// The mean of each channel of an image, on the output's grid (R5).
+// The mean of each channel of an image, on the output's grid (K5).
 struct GlobalAveragePool {
   ValueIndex input, output;
   uint8_t lo = 0, hi = 255;
 };
 
-// a + b, on the output's grid (R4).
+// a + b, on the output's grid (K4).
 struct Add {
   ValueIndex a, b, output;
   uint8_t lo = 0, hi = 255;

@@ -18,7 +18,7 @@ namespace {
 
 using Codes = std::vector<uint8_t>;
 
-// docs/semantics.md, R1 to R5, in PyTorch's order of the numbers and by plain loops.
+// docs/semantics.md, K1 to K5, in PyTorch's order of the numbers and by plain loops.
 uint8_t code_of(float steps) { return static_cast<uint8_t>(std::clamp(std::nearbyint(steps), 0.0f, 255.0f)); }
 
 std::vector<float> layer_reals(const format::Layer& layer, const Codes& x, int inputs, int size, int outputs,

@@ -7,7 +7,7 @@
 
 namespace torquant {
 
-// The sum of two rows of codes on grids of their own (docs/semantics.md, R4):
+// The sum of two rows of codes on grids of their own (docs/semantics.md, K4):
 //   code = clamp(rne(a * a_multiplier + (b * b_multiplier + offset)), lo, hi)      each product and sum rounded once
 struct AddArgs {
   size_t count;

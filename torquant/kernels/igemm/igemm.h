@@ -7,7 +7,7 @@
 
 namespace torquant {
 
-// The int8 matrix product behind linear layers and dense convolutions (docs/semantics.md, R1 to R3):
+// The int8 matrix product behind linear layers and dense convolutions (docs/semantics.md, K1 to K3):
 //
 //   acc[m, n]  = start[n] + Σ_k input[m, k] * weight[n, k]                    integers of 32 bits
 //   real[m, n] = acc[m, n] * multiplier[n] + offset[n]                        float32, one rounding of the sum

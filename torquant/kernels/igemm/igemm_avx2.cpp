@@ -19,7 +19,7 @@ inline __attribute__((always_inline)) __m256 reals(__m256i acc, const float* mul
   return _mm256_fmadd_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier), rest);
 }
 
-// R3 of 8 columns, unclamped.
+// K3 of 8 columns, unclamped.
 inline __attribute__((always_inline)) __m256i requantize(__m256i acc, const float* multiplier, __m256 rest) {
   return _mm256_cvtps_epi32(reals(acc, multiplier, rest));
 }

@@ -29,7 +29,7 @@ inline __attribute__((always_inline)) __m512 reals(__m512i acc, const float* mul
   return _mm512_fmadd_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(multiplier), rest);
 }
 
-// R3 of 16 columns, unclamped.
+// K3 of 16 columns, unclamped.
 inline __attribute__((always_inline)) __m512i requantize(__m512i acc, const float* multiplier, __m512 rest) {
   return _mm512_cvtps_epi32(reals(acc, multiplier, rest));
 }

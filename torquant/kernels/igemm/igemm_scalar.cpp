@@ -5,7 +5,7 @@
 
 namespace torquant {
 
-// The reference: R1 to R3 as they are written.
+// The reference: K1 to K3 as they are written.
 void igemm_u8s8_scalar(const IgemmArgs& args) {
   const size_t quads = args.runs * args.run_quads;
   for (size_t m = 0; m < args.rows; ++m) {

@@ -30,7 +30,7 @@ struct AlignedFree {
   void operator()(void* memory) const { std::free(memory); }
 };
 
-// A product with everything that its arguments point to, and what R1 to R3 give for it by plain loops.
+// A product with everything that its arguments point to, and what K1 to K3 give for it by plain loops.
 class Product {
  public:
   explicit Product(const Case& how) : how_(how), random_(how.rows * 31 + how.columns) {

@@ -23,7 +23,7 @@ struct MaxPoolArgs {
   size_t out_row_bytes, out_pixel_bytes;
 };
 
-// The mean of each channel over an image (docs/semantics.md, R5):
+// The mean of each channel over an image (docs/semantics.md, K5):
 //   code = clamp(rne((Σ x + start) * multiplier + offset), lo, hi)
 struct GlobalAveragePoolArgs {
   size_t channels;
