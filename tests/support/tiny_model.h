@@ -6,7 +6,6 @@
 #include <random>
 #include <vector>
 
-#include "torquant/core/packed_weights.h"
 #include "torquant/format/model.h"
 
 namespace torquant {
@@ -31,15 +30,15 @@ class TinyModel {
     model.least_batch = 1, model.most_batch = 9;
     model.producer = "a test", model.source = "nowhere";
     model.nodes.push_back({"quantize", Quantize{x, codes}});
-    model.nodes.push_back({"conv", layer(codes, wide, 20, 3, 9, {.kernel = {3, 3}, .padding = {1, 1}})});
+    model.nodes.push_back({"conv", layer(codes, wide, 20, 3, {.kernel = {3, 3}, .padding = {1, 1}})});
     model.nodes.push_back({"pool", MaxPool{wide, small, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}}}});
-    Layer point = layer(small, sum, 20, 20, 1, {});
+    Layer point = layer(small, sum, 20, 20, {});
     point.residual = small, point.residual_multiplier = 0.5f;
     model.nodes.push_back({"point", point});
     model.nodes.push_back({"add", Add{sum, small, twice}});
     model.nodes.push_back({"mean", GlobalAveragePool{twice, mean}});
     model.nodes.push_back({"flatten", Flatten{mean, flat}});
-    model.nodes.push_back({"linear", layer(flat, y, 5, 20, 1, {})});
+    model.nodes.push_back({"linear", layer(flat, y, 5, 20, {})});
   }
   TinyModel(const TinyModel&) = delete;
   TinyModel& operator=(const TinyModel&) = delete;
@@ -49,17 +48,17 @@ class TinyModel {
   format::Model model;
 
  private:
-  format::Layer layer(format::ValueIndex input, format::ValueIndex output, size_t channels, size_t inputs, size_t taps,
+  format::Layer layer(format::ValueIndex input, format::ValueIndex output, int64_t channels, int64_t inputs,
                       const format::Windows& windows) {
-    const PackedShape shape{.channels = channels, .taps = taps, .inputs = inputs};
-    std::vector<int8_t> codes(channels * inputs * taps);
+    const PackedShape shape = format::packed_shape({.input = 0, .output = 0, .windows = windows}, inputs, channels);
+    std::vector<int8_t> codes(shape.codes());
     for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
     std::vector<int8_t>& packed = weights_.emplace_back(shape.bytes());
     pack_weights(shape, codes.data(), packed.data());
     const size_t padded = shape.panels() * 16;
     const std::vector<int32_t> sums = column_sums(shape, codes.data());
     std::vector<int32_t>& start = starts_.emplace_back(padded, 0);
-    for (size_t n = 0; n < channels; ++n) start[n] = -120 * sums[n];
+    for (size_t n = 0; n < shape.channels; ++n) start[n] = -120 * sums[n];
     return {.input = input,
             .output = output,
             .windows = windows,

@@ -6,18 +6,18 @@
 namespace torquant {
 namespace {
 
-// Where the code of an output channel, tap and input lies.
-size_t packed_index(const PackedShape& shape, size_t channel, size_t tap, size_t input) {
-  const size_t quad = (channel / 16 * shape.taps + tap) * shape.quads() + input / 4;
-  return quad * 64 + channel % 16 * 4 + input % 4;
-}
-
 template <class Visit>
 void for_each_code(const PackedShape& shape, const Visit& visit) {
+  const size_t width = shape.kernel_width;
   size_t source = 0;
   for (size_t n = 0; n < shape.channels; ++n) {
     for (size_t c = 0; c < shape.inputs; ++c) {
-      for (size_t t = 0; t < shape.taps; ++t) visit(source++, packed_index(shape, n, t, c));
+      for (size_t tap = 0; tap < shape.kernel_height * width; ++tap) {
+        const size_t run = shape.whole_rows ? tap / width : tap,
+                     k = shape.whole_rows ? tap % width * shape.inputs + c : c;
+        const size_t quad = (n / 16 * shape.runs() + run) * shape.run_quads() + k / 4;
+        visit(source++, quad * 64 + n % 16 * 4 + k % 4);
+      }
     }
   }
 }
@@ -35,7 +35,7 @@ void unpack_weights(const PackedShape& shape, const int8_t* packed, int8_t* code
 
 std::vector<int32_t> column_sums(const PackedShape& shape, const int8_t* codes) {
   std::vector<int32_t> sums(shape.channels, 0);
-  const size_t depth = shape.inputs * shape.taps;
+  const size_t depth = shape.codes() / shape.channels;
   for (size_t n = 0; n < shape.channels; ++n) {
     for (size_t k = 0; k < depth; ++k) sums[n] += codes[n * depth + k];
   }
@@ -45,7 +45,7 @@ std::vector<int32_t> column_sums(const PackedShape& shape, const int8_t* codes) 
 std::vector<uint8_t> pairs_fit(const PackedShape& shape, const int8_t* packed) {
   constexpr int kMost = 128;  // 255 * 128 <= 32767
   std::vector<uint8_t> fits(shape.panels(), 1);
-  const size_t panel_bytes = shape.taps * shape.quads() * 64;
+  const size_t panel_bytes = shape.runs() * shape.run_quads() * 64;
   for (size_t panel = 0; panel < shape.panels(); ++panel) {
     const int8_t* codes = packed + panel * panel_bytes;
     for (size_t i = 0; i < panel_bytes; i += 2) {

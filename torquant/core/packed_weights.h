@@ -7,22 +7,29 @@
 namespace torquant {
 
 // Weights of one group of a convolution or of a linear layer as the kernels read them: in panels of 16 output channels,
-// the inputs of a tap in quads, zeros where either has a rest.
+// inputs in quads, zeros where either has a rest.
 //
-//   packed[panel][tap][quad][16][4]        channel n = panel * 16 + i, input c = quad * 4 + j
+//   packed[panel][run][quad][16][4]        channel n = panel * 16 + i, input k = quad * 4 + j of the run
 //
-// The same bytes for every CPU; unpack_weights gives the codes back.
+// A run is what lies side by side in an image whose channels come last: a row of the kernel, k = x * inputs + c, or
+// with a dilation along the row one position of it, k = c. The same bytes for every CPU; unpack_weights gives the codes
+// back.
 struct PackedShape {
-  size_t channels;  // output channels, N
-  size_t taps;      // kernel positions, in the order of the kernel's axes; 1 for a linear layer
-  size_t inputs;    // input channels, C
+  size_t channels;           // output channels, N
+  size_t inputs;             // input channels, C
+  size_t kernel_height = 1;  // 1 for a linear layer
+  size_t kernel_width = 1;
+  bool whole_rows = true;  // a run is a row of the kernel
 
   size_t panels() const { return (channels + 15) / 16; }
-  size_t quads() const { return (inputs + 3) / 4; }  // of a tap
-  size_t bytes() const { return panels() * taps * quads() * 64; }
+  size_t runs() const { return whole_rows ? kernel_height : kernel_height * kernel_width; }
+  size_t run_inputs() const { return whole_rows ? kernel_width * inputs : inputs; }
+  size_t run_quads() const { return (run_inputs() + 3) / 4; }
+  size_t bytes() const { return panels() * runs() * run_quads() * 64; }
+  size_t codes() const { return channels * inputs * kernel_height * kernel_width; }
 };
 
-// codes: [channels, inputs, taps], as PyTorch keeps weights; packed: [shape.bytes()].
+// codes: [channels, inputs, kernel_height, kernel_width], as PyTorch keeps weights; packed: [shape.bytes()].
 void pack_weights(const PackedShape& shape, const int8_t* codes, int8_t* packed);
 void unpack_weights(const PackedShape& shape, const int8_t* packed, int8_t* codes);
 

@@ -16,23 +16,32 @@ std::vector<int8_t> random_codes(size_t count) {
 }
 
 TEST(PackedWeights, LieAsDocumented) {
-  const PackedShape shape{.channels = 18, .taps = 2, .inputs = 5};
-  EXPECT_EQ(shape.bytes(), 2u * 2 * 2 * 64);
-  const std::vector<int8_t> codes = random_codes(18 * 5 * 2);
+  PackedShape shape{.channels = 18, .inputs = 5, .kernel_height = 2, .kernel_width = 3};
+  EXPECT_EQ(shape.bytes(), 2u * 2 * 4 * 64) << "two panels, two runs of 15 inputs";
+  const std::vector<int8_t> codes = random_codes(shape.codes());
   std::vector<int8_t> packed(shape.bytes(), 99);
   pack_weights(shape, codes.data(), packed.data());
-  const auto at = [&](size_t panel, size_t tap, size_t quad, size_t i, size_t j) {
-    return packed[(((panel * 2 + tap) * 2 + quad) * 16 + i) * 4 + j];
+  const auto code = [&](size_t n, size_t c, size_t y, size_t x) { return codes[((n * 5 + c) * 2 + y) * 3 + x]; };
+  const auto at = [&](size_t panel, size_t run, size_t k, size_t i) {
+    return packed[(((panel * shape.runs() + run) * shape.run_quads() + k / 4) * 16 + i) * 4 + k % 4];
   };
-  EXPECT_EQ(at(1, 1, 1, 1, 0), codes[(17 * 5 + 4) * 2 + 1]);  // channel 17, input 4, tap 1
-  EXPECT_EQ(at(0, 0, 0, 3, 2), codes[(3 * 5 + 2) * 2]);
-  EXPECT_EQ(at(0, 0, 1, 0, 1), 0) << "input 5 of 5";
-  EXPECT_EQ(at(1, 0, 0, 2, 0), 0) << "channel 18 of 18";
+  EXPECT_EQ(at(1, 1, 2 * 5 + 4, 1), code(17, 4, 1, 2));
+  EXPECT_EQ(at(0, 0, 7, 3), code(3, 2, 0, 1));
+  EXPECT_EQ(at(0, 0, 15, 0), 0) << "input 15 of 15";
+  EXPECT_EQ(at(1, 0, 0, 2), 0) << "channel 18 of 18";
+
+  shape.whole_rows = false;
+  EXPECT_EQ(shape.bytes(), 2u * 6 * 2 * 64) << "six runs of 5 inputs";
+  packed.resize(shape.bytes());
+  pack_weights(shape, codes.data(), packed.data());
+  EXPECT_EQ(at(1, 5, 4, 1), code(17, 4, 1, 2));
+  EXPECT_EQ(at(0, 1, 2, 3), code(3, 2, 0, 1));
 }
 
 TEST(PackedWeights, GiveTheirCodesBack) {
-  for (const PackedShape shape : {PackedShape{1, 1, 1}, PackedShape{16, 9, 4}, PackedShape{33, 9, 7}}) {
-    const std::vector<int8_t> codes = random_codes(shape.channels * shape.taps * shape.inputs);
+  for (const PackedShape shape :
+       {PackedShape{1, 1}, PackedShape{16, 4, 3, 3}, PackedShape{33, 7, 3, 2}, PackedShape{33, 7, 3, 2, false}}) {
+    const std::vector<int8_t> codes = random_codes(shape.codes());
     std::vector<int8_t> packed(shape.bytes()), back(codes.size());
     pack_weights(shape, codes.data(), packed.data());
     unpack_weights(shape, packed.data(), back.data());
@@ -41,14 +50,14 @@ TEST(PackedWeights, GiveTheirCodesBack) {
 }
 
 TEST(PackedWeights, HaveColumnSums) {
-  const PackedShape shape{.channels = 2, .taps = 2, .inputs = 2};
+  const PackedShape shape{.channels = 2, .inputs = 2, .kernel_height = 1, .kernel_width = 2};
   const std::vector<int8_t> codes = {1, 2, 3, 4, -128, -128, 127, 0};
   EXPECT_EQ(column_sums(shape, codes.data()), (std::vector<int32_t>{10, -129}));
 }
 
 TEST(PackedWeights, SayWherePairsFitSixteenBits) {
   const auto fits = [](int8_t w0, int8_t w1, int8_t w2, int8_t w3) {
-    const PackedShape shape{.channels = 1, .taps = 1, .inputs = 4};
+    const PackedShape shape{.channels = 1, .inputs = 4};
     const int8_t codes[] = {w0, w1, w2, w3};
     std::vector<int8_t> packed(shape.bytes());
     pack_weights(shape, codes, packed.data());
@@ -63,7 +72,7 @@ TEST(PackedWeights, SayWherePairsFitSixteenBits) {
 }
 
 TEST(PackedWeights, JudgePanelsOneByOne) {
-  const PackedShape shape{.channels = 17, .taps = 1, .inputs = 2};
+  const PackedShape shape{.channels = 17, .inputs = 2};
   std::vector<int8_t> codes(34, 1);
   codes[32] = 127, codes[33] = 127;
   std::vector<int8_t> packed(shape.bytes());

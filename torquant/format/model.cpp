@@ -1,7 +1,5 @@
 #include "torquant/format/model.h"
 
-#include "torquant/core/packed_weights.h"
-
 namespace torquant::format {
 namespace {
 
@@ -97,10 +95,7 @@ class NodeRules {
     const auto channels = static_cast<size_t>(out.channels), padded = (channels + 15) / 16 * 16;
     size_t bytes = static_cast<size_t>(taps) * padded;
     if (!node.depthwise) {
-      bytes =
-          PackedShape{
-              .channels = channels, .taps = static_cast<size_t>(taps), .inputs = static_cast<size_t>(in.channels)}
-              .bytes();
+      bytes = packed_shape(node, in.channels, out.channels).bytes();
     } else if (in.channels != out.channels) {
       return sizes_of(node.input, node.output);
     }
@@ -160,6 +155,14 @@ class NodeRules {
 };
 
 }  // namespace
+
+PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
+  return {.channels = static_cast<size_t>(channels),
+          .inputs = static_cast<size_t>(inputs),
+          .kernel_height = static_cast<size_t>(layer.windows.kernel[0]),
+          .kernel_width = static_cast<size_t>(layer.windows.kernel[1]),
+          .whole_rows = layer.windows.dilation[1] == 1};
+}
 
 std::vector<ValueIndex> inputs_of(const Operation& operation) {
   return std::visit(Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },

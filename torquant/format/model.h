@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "torquant/core/packed_weights.h"
 #include "torquant/core/requantize.h"
 #include "torquant/core/result.h"
 
@@ -99,6 +100,9 @@ struct Model {
   std::string producer = {};                // "torquant 0.1.0"
   std::string source = {};                  // fingerprint of the program that it was made from
 };
+
+// How the weights of a layer lie that is not depthwise.
+PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels);
 
 // The values that an operation reads.
 std::vector<ValueIndex> inputs_of(const Operation& operation);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "torquant/core/packed_weights.h"
 #include "torquant/core/rounding.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
@@ -50,8 +49,6 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
     return std::nullopt;
   }
   const at::Tensor weight = layer.weight.contiguous();
-  const auto channels = static_cast<size_t>(weight.size(0)), inputs = static_cast<size_t>(weight.size(1));
-  size_t taps = 1;
   if (layer.node->op() == ops::kConv2d) {
     const int64_t groups = int_arg(*layer.node, "groups");
     if (groups != 1) {
@@ -66,9 +63,8 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
       packed.windows.padding[i] = layer.padding[i];
       packed.windows.dilation[i] = dilation[i];
     }
-    taps = static_cast<size_t>(weight.size(2) * weight.size(3));
   }
-  const PackedShape shape{.channels = channels, .taps = taps, .inputs = inputs};
+  const PackedShape shape = format::packed_shape(packed, weight.size(1), weight.size(0));
   const auto* codes = weight.const_data_ptr<int8_t>();
   std::vector<int8_t>& weights = memory.weights.emplace_back(shape.bytes());
   pack_weights(shape, codes, weights.data());
@@ -82,7 +78,7 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   const TensorGrid residual = epilogue.other ? tensor_grid(epilogue.other->grid) : TensorGrid{};
   const at::Tensor scales = layer.scales.contiguous();
   const float* bias = layer.bias.defined() ? layer.bias.const_data_ptr<float>() : nullptr;
-  for (size_t n = 0; n < channels; ++n) {
+  for (size_t n = 0; n < shape.channels; ++n) {
     const double scale = scales.const_data_ptr<float>()[scales.numel() == 1 ? 0 : n];
     const Requantization how =
         requantization(input, scale, bias == nullptr ? 0 : bias[n], output, epilogue.other ? &residual : nullptr);

@@ -25,17 +25,16 @@ class IgemmStep : public Step {
     for (size_t image = 0; image < (single_pixels ? output_.batch : 1); ++image) add_rows(image);
 
     const format::Windows& w = layer.windows;
-    const auto kernel = [&](size_t axis) { return static_cast<size_t>(w.kernel[axis]); };
-    // Pixels of a kernel row lie side by side, so that one run takes them all.
-    const bool whole_rows = w.dilation[1] == 1;
-    for (size_t y = 0; y < kernel(0); ++y) {
-      for (size_t x = 0; x < (whole_rows ? 1 : kernel(1)); ++x) {
-        const size_t bytes = y * static_cast<size_t>(w.dilation[0]) * input_.row_bytes +
-                             x * static_cast<size_t>(w.dilation[1]) * input_.pixel_bytes;
-        run_offset_.push_back(static_cast<int32_t>(bytes));
-      }
+    const PackedShape shape =
+        packed_shape(layer, static_cast<int64_t>(input_.channels), static_cast<int64_t>(output_.channels));
+    run_quads_ = shape.run_quads();
+    for (size_t run = 0; run < shape.runs(); ++run) {
+      const size_t y = shape.whole_rows ? run : run / shape.kernel_width,
+                   x = shape.whole_rows ? 0 : run % shape.kernel_width;
+      const size_t bytes = y * static_cast<size_t>(w.dilation[0]) * input_.row_bytes +
+                           x * static_cast<size_t>(w.dilation[1]) * input_.pixel_bytes;
+      run_offset_.push_back(static_cast<int32_t>(bytes));
     }
-    run_quads_ = (whole_rows ? kernel(1) : 1) * input_.pixel_bytes / 4;
   }
 
   const char* kernel_name() const { return kernel_.name; }

@@ -23,7 +23,7 @@ Place place_of(const Value& value, size_t batch) {
   place.channels = static_cast<size_t>(value.sizes[1]);
   place.height = image ? static_cast<size_t>(value.sizes[2]) : 1;
   place.width = image ? static_cast<size_t>(value.sizes[3]) : 1;
-  place.pixel_bytes = rounded(place.channels, 4);
+  place.pixel_bytes = place.channels;
   return place;
 }
 

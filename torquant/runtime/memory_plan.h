@@ -9,7 +9,7 @@
 namespace torquant::runtime {
 
 // Where a value's codes lie in the arena: images one after another, channels last, each with a border that the layers
-// which read it take as padding. Pixels are whole quads (4 bytes), since kernels read quads.
+// which read it take as padding.
 struct Place {
   size_t batch, channels, height, width;
   size_t top, left, bottom, right;  // the border, in pixels

@@ -23,10 +23,8 @@ uint8_t code_of(float steps) { return static_cast<uint8_t>(std::clamp(std::nearb
 
 std::vector<float> layer_reals(const format::Layer& layer, const Codes& x, int inputs, int size, int outputs,
                                int out_size, const Codes* residual) {
-  const PackedShape shape{static_cast<size_t>(outputs),
-                          static_cast<size_t>(layer.windows.kernel[0] * layer.windows.kernel[1]),
-                          static_cast<size_t>(inputs)};
-  std::vector<int8_t> weights(shape.channels * shape.taps * shape.inputs);
+  const PackedShape shape = format::packed_shape(layer, inputs, outputs);
+  std::vector<int8_t> weights(shape.codes());
   unpack_weights(shape, layer.weights.data(), weights.data());
   std::vector<float> reals;
   const int kernel = static_cast<int>(layer.windows.kernel[0]), padding = static_cast<int>(layer.windows.padding[0]);

@@ -167,7 +167,6 @@ class AddStep : public Step {
     for (size_t row = rows.begin; row < rows.end; ++row) {
       const size_t image = row / output_.height, y = row % output_.height;
       const auto at = [&](const Place& place) { return memory.arena + place.first_pixel(image) + y * place.row_bytes; };
-      // Pixels lie side by side; the bytes between their channels take part in vain.
       kernel_.run({.count = output_.width * output_.pixel_bytes,
                    .a = at(a_),
                    .b = at(b_),

@@ -28,7 +28,7 @@ constexpr Layer kLayers[] = {
 };
 
 void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer, int greatest_weight) {
-  const PackedShape shape{.channels = layer.columns, .taps = layer.runs, .inputs = layer.run_bytes};
+  const PackedShape shape{.channels = layer.columns, .inputs = layer.run_bytes, .kernel_height = layer.runs};
   const size_t padded = shape.panels() * 16, row_bytes = layer.run_bytes;
   std::vector<int8_t> codes(layer.columns * layer.runs * layer.run_bytes);
   for (size_t i = 0; i < codes.size(); ++i)

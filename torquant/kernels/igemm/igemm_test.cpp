@@ -34,7 +34,7 @@ struct AlignedFree {
 class Product {
  public:
   explicit Product(const Case& how) : how_(how), random_(how.rows * 31 + how.columns) {
-    const PackedShape shape{.channels = how.columns, .taps = how.runs, .inputs = how.run_bytes};
+    const PackedShape shape{.channels = how.columns, .inputs = how.run_bytes, .kernel_height = how.runs};
     const size_t padded = shape.panels() * 16;
     for (size_t i = 0; i < how.columns * how.runs * how.run_bytes; ++i) {
       weights_.push_back(static_cast<int8_t>(between(how.least_weight, how.greatest_weight)));

@@ -14,7 +14,7 @@ struct ImageArgs {
   float* numbers;  // [channels, height, width]; read alone when quantizing
   uint8_t* codes;  // pixel (y, x) begins at codes + y * row_bytes + x * pixel_bytes
   size_t row_bytes;
-  size_t pixel_bytes;  // channels or more: quantizing writes anything into the rest of a pixel up to a multiple of 4
+  size_t pixel_bytes;  // channels or more
 
   // quantize: code = clamp(rne(x * inverse_scale) + zero_point, lo, hi), as PyTorch's quantize_per_tensor (Q10).
   // dequantize: x = (code - zero_point) * scale.

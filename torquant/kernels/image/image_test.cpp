@@ -40,7 +40,7 @@ ImageArgs args_of(size_t channels, size_t height, size_t width, size_t pixel_byt
 TEST_P(Image, QuantizesAsPyTorchDoes) {
   for (const size_t channels : {1, 2, 3, 4, 5, 20}) {
     for (const size_t width : {1, 7, 8, 24, 33}) {
-      const size_t height = 3, pixel_bytes = (channels + 3) / 4 * 4;
+      const size_t height = 3, pixel_bytes = channels + (width == 33 ? 2 : 0);
       std::mt19937 random(static_cast<uint32_t>(width));
       std::vector<float> numbers(channels * height * width);
       for (float& number : numbers) number = static_cast<float>(static_cast<int>(random() % 4000) - 2000) / 100;
