@@ -1,7 +1,7 @@
 #include <immintrin.h>
 
 #include "torquant/kernels/depthwise/depthwise_internal.h"
-#include "torquant/kernels/depthwise/quad_loops.h"
+#include "torquant/kernels/depthwise/quad_kernel.h"
 
 #define TORQUANT_INLINE inline __attribute__((always_inline))
 
@@ -52,6 +52,7 @@ struct Ymm : YmmLanes {
 
 void depthwise_u8s8_avx2(const DepthwiseArgs& args) {
   const QuadPlan plan = plan_quads(args);
+  list_taps(args, plan, reinterpret_cast<ptrdiff_t*>(args.scratch + plan.taps));
   for (size_t channel = 0; channel < args.channels; channel += Ymm::kBytes) run_block<Ymm>(args, plan, channel);
 }
 

@@ -1,7 +1,7 @@
 #include <immintrin.h>
 
 #include "torquant/kernels/depthwise/depthwise_internal.h"
-#include "torquant/kernels/depthwise/quad_loops.h"
+#include "torquant/kernels/depthwise/quad_kernel.h"
 
 #define TORQUANT_INLINE inline __attribute__((always_inline))
 
@@ -22,7 +22,11 @@ struct Zmm {
   }
   static TORQUANT_INLINE void store(void* to, __m512i codes) { _mm512_store_si512(to, codes); }
   static TORQUANT_INLINE void store_first(void* to, __m512i codes, size_t count) {
-    _mm512_mask_storeu_epi8(to, first(count), codes);
+    if (count == kBytes) {  // masked stores take several times as long on Zen 4
+      _mm512_storeu_si512(to, codes);
+    } else {
+      _mm512_mask_storeu_epi8(to, first(count), codes);
+    }
   }
   static TORQUANT_INLINE __m512i zip_low8(__m512i a, __m512i b) { return _mm512_unpacklo_epi8(a, b); }
   static TORQUANT_INLINE __m512i zip_high8(__m512i a, __m512i b) { return _mm512_unpackhi_epi8(a, b); }
@@ -60,7 +64,11 @@ struct Ymm : YmmLanes {
     return _mm256_maskz_loadu_epi8(first(count), from);
   }
   static TORQUANT_INLINE void store_first(void* to, __m256i codes, size_t count) {
-    _mm256_mask_storeu_epi8(to, first(count), codes);
+    if (count == kBytes) {
+      _mm256_storeu_si256(static_cast<__m256i*>(to), codes);
+    } else {
+      _mm256_mask_storeu_epi8(to, first(count), codes);
+    }
   }
   static TORQUANT_INLINE void store_weights(void* to, __m256i quads) { store(to, quads); }
   static TORQUANT_INLINE __m256i factors(__m256i quads) { return quads; }
@@ -76,6 +84,7 @@ struct Ymm : YmmLanes {
 
 void depthwise_u8s8_avx512vnni(const DepthwiseArgs& args) {
   const QuadPlan plan = plan_quads(args);
+  list_taps(args, plan, reinterpret_cast<ptrdiff_t*>(args.scratch + plan.taps));
   // 64 channels at a time; of the rest, 32 or fewer take half the lanes.
   for (size_t channel = 0; channel < args.channels;) {
     if (args.channels - channel > 32) {

@@ -21,6 +21,24 @@ QuadShape shape_for(const DepthwiseArgs& args) {
   return args.stride_height == 2 ? QuadShape::kSquare : QuadShape::kGathered;
 }
 
+// Row and column of the kernel that multiply code `i` of a quad, for output 0 or 1 of those that share it.
+struct Tap {
+  size_t row, column;
+};
+
+Tap tap_at(const DepthwiseArgs& args, const QuadPlan& plan, size_t quad, size_t output, size_t i) {
+  const size_t row = quad / plan.columns, column = quad % plan.columns;
+  switch (plan.shape) {
+    case QuadShape::kRow:
+      return {row, column * 4 + i - output};  // wraps around, to none, where the first code is of output 0 alone
+    case QuadShape::kSquare:
+      return {row * 2 + i / 2, column * 2 + i % 2};
+    case QuadShape::kGathered:
+      return {(quad * 4 + i) / args.kernel_width, (quad * 4 + i) % args.kernel_width};
+  }
+  return {};
+}
+
 }  // namespace
 
 QuadPlan plan_quads(const DepthwiseArgs& args) {
@@ -48,8 +66,11 @@ QuadPlan plan_quads(const DepthwiseArgs& args) {
   }
   plan.quads = plan.rows * plan.columns;
 
+  plan.new_rows = std::min(plan.row_step, plan.rows);
+
+  plan.ring_rows = plan.rows + plan.new_rows;
   const size_t overlap = (plan.columns - 1) * plan.column_step;  // columns of quads that two strips need
-  const size_t fitting = kRingBytes / (plan.rows * kQuadBytes);
+  const size_t fitting = kRingBytes / (plan.ring_rows * kQuadBytes);
   const size_t widest = std::max(kLeastStrip, fitting > overlap ? fitting - overlap : 0);
   const size_t width = divided_up(args.output_width, plan.outputs);
   plan.strip = divided_up(width, std::max<size_t>(1, divided_up(width, widest)));
@@ -57,29 +78,30 @@ QuadPlan plan_quads(const DepthwiseArgs& args) {
 
   plan.constants = plan.quads * plan.outputs * kQuadBytes;
   plan.table = plan.constants + 3 * kQuadBytes;
-  plan.ring = plan.table + aligned(plan.quads * 4 * sizeof(ptrdiff_t));
+  plan.taps = plan.table + plan.quads * sizeof(const uint8_t*);
+  plan.ring = aligned(plan.taps + plan.quads * 2 * 4 * sizeof(ptrdiff_t));
   const bool has_ring = plan.shape != QuadShape::kGathered;
-  plan.scratch_bytes = plan.ring + (has_ring ? plan.rows * plan.ring_columns * kQuadBytes : 0);
+  plan.scratch_bytes = plan.ring + (has_ring ? plan.ring_rows * plan.ring_columns * kQuadBytes : 0);
   return plan;
 }
 
-ptrdiff_t tap_of(const DepthwiseArgs& args, const QuadPlan& plan, size_t quad, size_t output, size_t i) {
-  size_t row = quad / plan.columns, column = quad % plan.columns;
-  switch (plan.shape) {
-    case QuadShape::kRow:
-      column = column * 4 + i - output;  // wraps around, and is no column of the kernel, where no tap is
-      break;
-    case QuadShape::kSquare:
-      row = row * 2 + i / 2;
-      column = column * 2 + i % 2;
-      break;
-    case QuadShape::kGathered:
-      row = (quad * 4 + i) / args.kernel_width;
-      column = (quad * 4 + i) % args.kernel_width;
-      break;
+void list_taps(const DepthwiseArgs& args, const QuadPlan& plan, ptrdiff_t* taps) {
+  for (size_t quad = 0; quad < plan.quads; ++quad) {
+    for (size_t output = 0; output < plan.outputs; ++output) {
+      for (size_t i = 0; i < 4; ++i) {
+        const Tap tap = tap_at(args, plan, quad, output, i);
+        const bool is_there = tap.row < args.kernel_height && tap.column < args.kernel_width;
+        *taps++ = is_there ? static_cast<ptrdiff_t>(tap.row * args.kernel_width + tap.column) : -1;
+      }
+    }
   }
-  if (row >= args.kernel_height || column >= args.kernel_width) return -1;
-  return static_cast<ptrdiff_t>(row * args.kernel_width + column);
+  if (plan.shape != QuadShape::kGathered) return;
+  for (size_t i = 0; i < plan.quads * 4; ++i) {
+    // Zeros multiply what is read for a tap that is not there: the first one.
+    const Tap tap = i < args.kernel_height * args.kernel_width ? tap_at(args, plan, i / 4, 0, i % 4) : Tap{};
+    *taps++ = static_cast<ptrdiff_t>(tap.row * args.dilation_height * args.input_row_step +
+                                     tap.column * args.dilation_width * args.input_pixel_step);
+  }
 }
 
 }  // namespace torquant
