@@ -17,7 +17,7 @@ struct Ymm : YmmLanes {
     __m256i even, odd;
   };
   static constexpr size_t kWeightBytes = 64;
-  static constexpr size_t kSums = 8;  // of 16 registers
+  static constexpr size_t kTileOutputs = 4;  // of 16 registers
 
   static TORQUANT_INLINE __m256i load_first(const void* from, size_t count) {
     if (count == 32) return load(from);
@@ -26,13 +26,9 @@ struct Ymm : YmmLanes {
     return load(codes);
   }
   static TORQUANT_INLINE void store_first(void* to, __m256i codes, size_t count) {
-    if (count == 32) {
-      _mm256_storeu_si256(static_cast<__m256i*>(to), codes);
-    } else {
-      alignas(32) uint8_t all[32];
-      store(all, codes);
-      __builtin_memcpy(to, all, count);
-    }
+    alignas(32) uint8_t all[32];
+    store(all, codes);
+    __builtin_memcpy(to, all, count);
   }
   static TORQUANT_INLINE void store_weights(uint8_t* to, __m256i quads) {
     store(to, _mm256_srai_epi16(_mm256_slli_epi16(quads, 8), 8));

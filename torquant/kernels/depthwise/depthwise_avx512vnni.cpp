@@ -13,7 +13,8 @@ namespace {
 struct Zmm {
   using Codes = __m512i;
   static constexpr size_t kBytes = 64, kLanes = 16, kWeightBytes = 64;
-  static constexpr size_t kSums = 16;  // and 8 vectors of words of the other half, of 32 registers
+  // Of 32 registers: these sums, steps of the group before and words of the two before that.
+  static constexpr size_t kTileOutputs = 8;
 
   static TORQUANT_INLINE __m512i zero() { return _mm512_setzero_si512(); }
   static TORQUANT_INLINE __m512i load(const void* from) { return _mm512_loadu_si512(from); }
@@ -21,12 +22,9 @@ struct Zmm {
     return _mm512_maskz_loadu_epi8(first(count), from);
   }
   static TORQUANT_INLINE void store(void* to, __m512i codes) { _mm512_store_si512(to, codes); }
+  static TORQUANT_INLINE void store_unaligned(void* to, __m512i codes) { _mm512_storeu_si512(to, codes); }
   static TORQUANT_INLINE void store_first(void* to, __m512i codes, size_t count) {
-    if (count == kBytes) {  // masked stores take several times as long on Zen 4
-      _mm512_storeu_si512(to, codes);
-    } else {
-      _mm512_mask_storeu_epi8(to, first(count), codes);
-    }
+    _mm512_mask_storeu_epi8(to, first(count), codes);
   }
   static TORQUANT_INLINE __m512i zip_low8(__m512i a, __m512i b) { return _mm512_unpacklo_epi8(a, b); }
   static TORQUANT_INLINE __m512i zip_high8(__m512i a, __m512i b) { return _mm512_unpackhi_epi8(a, b); }
@@ -44,9 +42,8 @@ struct Zmm {
   static TORQUANT_INLINE __m512 multiply_add(__m512i integers, __m512 by, __m512 to) {
     return _mm512_fmadd_ps(_mm512_cvtepi32_ps(integers), by, to);
   }
-  static TORQUANT_INLINE __m512i round_to_words(__m512 a, __m512 b) {
-    return _mm512_packs_epi32(_mm512_cvtps_epi32(a), _mm512_cvtps_epi32(b));
-  }
+  static TORQUANT_INLINE __m512i round(__m512 steps) { return _mm512_cvtps_epi32(steps); }
+  static TORQUANT_INLINE __m512i steps_to_words(__m512i a, __m512i b) { return _mm512_packs_epi32(a, b); }
   static TORQUANT_INLINE __m512i words_to_codes(__m512i a, __m512i b) { return _mm512_packus_epi16(a, b); }
   static TORQUANT_INLINE __m512i clamp(__m512i codes, uint8_t lo, uint8_t hi) {
     return _mm512_min_epu8(_mm512_max_epu8(codes, _mm512_set1_epi8(static_cast<char>(lo))),
@@ -58,17 +55,13 @@ struct Zmm {
 };
 
 struct Ymm : YmmLanes {
-  static constexpr size_t kWeightBytes = 32, kSums = 16;
+  static constexpr size_t kWeightBytes = 32, kTileOutputs = 8;
 
   static TORQUANT_INLINE __m256i load_first(const void* from, size_t count) {
     return _mm256_maskz_loadu_epi8(first(count), from);
   }
   static TORQUANT_INLINE void store_first(void* to, __m256i codes, size_t count) {
-    if (count == kBytes) {
-      _mm256_storeu_si256(static_cast<__m256i*>(to), codes);
-    } else {
-      _mm256_mask_storeu_epi8(to, first(count), codes);
-    }
+    _mm256_mask_storeu_epi8(to, first(count), codes);
   }
   static TORQUANT_INLINE void store_weights(void* to, __m256i quads) { store(to, quads); }
   static TORQUANT_INLINE __m256i factors(__m256i quads) { return quads; }

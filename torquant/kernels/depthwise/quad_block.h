@@ -22,8 +22,8 @@ struct QuadBlock {
   size_t channel, channels, padded_channels;  // the first one, and how many
   const ptrdiff_t* taps;                      // [quads][outputs][4]: list_taps
 
-  // In the scratch memory. Groups 0 and 1 are the first half, 2 and 3 the second: registers hold the sums of one.
-  uint8_t* weights;       // [2][quads][2][outputs] of Vec::kWeightBytes
+  // In the scratch memory:
+  uint8_t* weights;       // [4][quads][outputs] of Vec::kWeightBytes
   int32_t* start;         // [4][Vec::kLanes]
   float* multiplier;      // [4][Vec::kLanes]
   float* offset;          // [4][Vec::kLanes]
@@ -94,41 +94,39 @@ void prepare(const QuadBlock<Vec>& block) {
       }
       const Quad<Vec> weights = interleave<Vec>(codes[0], codes[1], codes[2], codes[3]);
       for (size_t g = 0; g < 4; ++g) {
-        const size_t to = ((g / 2 * plan.quads + quad) * 2 + g % 2) * plan.outputs + output;
+        const size_t to = (g * plan.quads + quad) * plan.outputs + output;
         Vec::store_weights(block.weights + to * Vec::kWeightBytes, weights.group[g]);
       }
     }
   }
 }
 
-// R3 of the two groups of a half, as 16-bit steps.
-template <class Vec, size_t kHalf>
-inline __attribute__((always_inline)) auto to_words(const QuadBlock<Vec>& block, typename Vec::Codes acc0,
-                                                    typename Vec::Codes acc1) {
-  constexpr size_t kFirst = kHalf * 2 * Vec::kLanes, kSecond = kFirst + Vec::kLanes;
-  return Vec::round_to_words(
-      Vec::multiply_add(acc0, Vec::load_floats(block.multiplier + kFirst), Vec::load_floats(block.offset + kFirst)),
-      Vec::multiply_add(acc1, Vec::load_floats(block.multiplier + kSecond), Vec::load_floats(block.offset + kSecond)));
+// R3 of group kGroup, unclamped, as 32-bit steps.
+template <class Vec, size_t kGroup>
+inline __attribute__((always_inline)) auto to_steps(const QuadBlock<Vec>& block, typename Vec::Codes acc) {
+  constexpr size_t kFirst = kGroup * Vec::kLanes;
+  return Vec::round(
+      Vec::multiply_add(acc, Vec::load_floats(block.multiplier + kFirst), Vec::load_floats(block.offset + kFirst)));
 }
 
 // The same with a residual.
-template <class Vec, size_t kHalf>
-inline __attribute__((always_inline)) auto to_words(const QuadBlock<Vec>& block, typename Vec::Codes acc0,
-                                                    typename Vec::Codes acc1, const uint8_t* residual) {
-  constexpr size_t kFirst = kHalf * 2 * Vec::kLanes, kSecond = kFirst + Vec::kLanes;
+template <class Vec, size_t kGroup>
+inline __attribute__((always_inline)) auto to_steps(const QuadBlock<Vec>& block, typename Vec::Codes acc,
+                                                    const uint8_t* residual) {
+  constexpr size_t kFirst = kGroup * Vec::kLanes;
   const auto codes = Vec::load_first(residual, block.channels), zero = Vec::zero();
-  const auto words = kHalf == 0 ? Vec::zip_low8(codes, zero) : Vec::zip_high8(codes, zero);
-  const auto by = Vec::broadcast(block.args.residual_multiplier);
-  const auto rest0 = Vec::multiply_add(Vec::zip_low16(words, zero), by, Vec::load_floats(block.offset + kFirst));
-  const auto rest1 = Vec::multiply_add(Vec::zip_high16(words, zero), by, Vec::load_floats(block.offset + kSecond));
-  return Vec::round_to_words(Vec::multiply_add(acc0, Vec::load_floats(block.multiplier + kFirst), rest0),
-                             Vec::multiply_add(acc1, Vec::load_floats(block.multiplier + kSecond), rest1));
+  const auto words = kGroup < 2 ? Vec::zip_low8(codes, zero) : Vec::zip_high8(codes, zero);
+  const auto integers = kGroup % 2 == 0 ? Vec::zip_low16(words, zero) : Vec::zip_high16(words, zero);
+  const auto rest = Vec::multiply_add(integers, Vec::broadcast(block.args.residual_multiplier),
+                                      Vec::load_floats(block.offset + kFirst));
+  return Vec::round(Vec::multiply_add(acc, Vec::load_floats(block.multiplier + kFirst), rest));
 }
 
+// Codes of 16-bit steps: of groups 0 and 1, and of 2 and 3.
 template <class Vec>
-inline __attribute__((always_inline)) void store(const QuadBlock<Vec>& block, typename Vec::Codes low,
-                                                 typename Vec::Codes high, uint8_t* output) {
-  Vec::store_first(output, Vec::clamp(Vec::words_to_codes(low, high), block.args.lo, block.args.hi), block.channels);
+inline __attribute__((always_inline)) auto to_codes(const QuadBlock<Vec>& block, typename Vec::Codes low,
+                                                    typename Vec::Codes high) {
+  return Vec::clamp(Vec::words_to_codes(low, high), block.args.lo, block.args.hi);
 }
 
 }  // namespace torquant

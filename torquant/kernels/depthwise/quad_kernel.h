@@ -22,18 +22,20 @@ void run_gathered(const QuadBlock<Vec>& block) {
                                                Vec::load(input + tap[2]), Vec::load(input + tap[3]));
 #pragma GCC unroll 4
         for (size_t g = 0; g < 4; ++g) {
-          const size_t at = (g / 2 * quads + q) * 2 + g % 2;
+          const size_t at = g * quads + q;
           acc[g] = Vec::dot(acc[g], Vec::factors(quad.group[g]), block.weights + at * Vec::kWeightBytes);
         }
       }
-      if (args.residual == nullptr) {
-        store(block, to_words<Vec, 0>(block, acc[0], acc[1]), to_words<Vec, 1>(block, acc[2], acc[3]),
-              output_at(block, y, x));
+      const uint8_t* residual = residual_at(block, y, x);
+      if (residual == nullptr) {
+        acc[0] = to_steps<Vec, 0>(block, acc[0]), acc[1] = to_steps<Vec, 1>(block, acc[1]);
+        acc[2] = to_steps<Vec, 2>(block, acc[2]), acc[3] = to_steps<Vec, 3>(block, acc[3]);
       } else {
-        const uint8_t* residual = residual_at(block, y, x);
-        store(block, to_words<Vec, 0>(block, acc[0], acc[1], residual),
-              to_words<Vec, 1>(block, acc[2], acc[3], residual), output_at(block, y, x));
+        acc[0] = to_steps<Vec, 0>(block, acc[0], residual), acc[1] = to_steps<Vec, 1>(block, acc[1], residual);
+        acc[2] = to_steps<Vec, 2>(block, acc[2], residual), acc[3] = to_steps<Vec, 3>(block, acc[3], residual);
       }
+      const auto codes = to_codes(block, Vec::steps_to_words(acc[0], acc[1]), Vec::steps_to_words(acc[2], acc[3]));
+      Vec::store_first(output_at(block, y, x), codes, block.channels);
     }
   }
 }

@@ -15,61 +15,68 @@ struct TilePlace {
   uint8_t* output;
 };
 
-// Sums of half of the channels: kPositions places of the strip from place.position on, kOutputs outputs at each.
-template <class Vec, size_t kOutputs, size_t kPositions, size_t kHalf>
-inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block, const TilePlace& place,
-                                                     typename Vec::Codes (&words)[kPositions * kOutputs]) {
-  typename Vec::Codes acc[2][kPositions][kOutputs];
-#pragma GCC unroll 2
-  for (size_t g = 0; g < 2; ++g) {
-    const auto start = Vec::load(block.start + (kHalf * 2 + g) * Vec::kLanes);
+// Steps of one group, a quarter of the channels: kPositions places of the strip, kOutputs outputs at each. Small pieces
+// of work as this let dot products of one overlap with the rounding of the one before.
+template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
+inline __attribute__((always_inline)) void group_of_tile(const QuadBlock<Vec>& block, const TilePlace& place,
+                                                         typename Vec::Codes (&steps)[kPositions * kOutputs]) {
+  const auto start = Vec::load(block.start + kGroup * Vec::kLanes);
+  typename Vec::Codes acc[kPositions * kOutputs];
+#pragma GCC unroll 8
+  for (size_t x = 0; x < kPositions * kOutputs; ++x) acc[x] = start;
+  const size_t quads = block.plan.quads, at = place.position * block.kQuadBytes + kGroup * Vec::kBytes;
+  const uint8_t* weights = block.weights + kGroup * quads * kOutputs * Vec::kWeightBytes;
+  for (size_t q = 0; q < quads; ++q, weights += kOutputs * Vec::kWeightBytes) {
+    const uint8_t* quad = block.table[q] + at;
 #pragma GCC unroll 8
     for (size_t p = 0; p < kPositions; ++p) {
+      const auto factors = Vec::factors(Vec::load(quad + p * block.kQuadBytes));
 #pragma GCC unroll 2
-      for (size_t v = 0; v < kOutputs; ++v) acc[g][p][v] = start;
-    }
-  }
-  const size_t quads = block.plan.quads;
-  const uint8_t* weights = block.weights + kHalf * quads * 2 * kOutputs * Vec::kWeightBytes;
-  const size_t at = place.position * block.kQuadBytes + kHalf * 2 * Vec::kBytes;
-  for (size_t q = 0; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
-    const uint8_t* quad = block.table[q] + at;
-#pragma GCC unroll 2
-    for (size_t g = 0; g < 2; ++g) {
-#pragma GCC unroll 8
-      for (size_t p = 0; p < kPositions; ++p) {
-        const auto factors = Vec::factors(Vec::load(quad + p * block.kQuadBytes + g * Vec::kBytes));
-#pragma GCC unroll 2
-        for (size_t v = 0; v < kOutputs; ++v) {
-          acc[g][p][v] = Vec::dot(acc[g][p][v], factors, weights + (g * kOutputs + v) * Vec::kWeightBytes);
-        }
+      for (size_t v = 0; v < kOutputs; ++v) {
+        acc[p * kOutputs + v] = Vec::dot(acc[p * kOutputs + v], factors, weights + v * Vec::kWeightBytes);
       }
     }
   }
   if (place.residual == nullptr) {
 #pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-      words[x] = to_words<Vec, kHalf>(block, acc[0][x / kOutputs][x % kOutputs], acc[1][x / kOutputs][x % kOutputs]);
-    }
+    for (size_t x = 0; x < kPositions * kOutputs; ++x) steps[x] = to_steps<Vec, kGroup>(block, acc[x]);
   } else {
 #pragma GCC unroll 8
     for (size_t x = 0; x < kPositions * kOutputs; ++x) {
       // Of an output that does not exist, that of the first.
       const uint8_t* codes = place.residual + (x < place.valid ? x : 0) * block.args.residual_pixel_step;
-      words[x] =
-          to_words<Vec, kHalf>(block, acc[0][x / kOutputs][x % kOutputs], acc[1][x / kOutputs][x % kOutputs], codes);
+      steps[x] = to_steps<Vec, kGroup>(block, acc[x], codes);
     }
   }
+}
+
+template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
+inline __attribute__((always_inline)) void two_groups_of_tile(const QuadBlock<Vec>& block, const TilePlace& place,
+                                                              typename Vec::Codes (&words)[kPositions * kOutputs]) {
+  typename Vec::Codes first[kPositions * kOutputs], second[kPositions * kOutputs];
+  group_of_tile<Vec, kOutputs, kPositions, kGroup>(block, place, first);
+  group_of_tile<Vec, kOutputs, kPositions, kGroup + 1>(block, place, second);
+#pragma GCC unroll 8
+  for (size_t x = 0; x < kPositions * kOutputs; ++x) words[x] = Vec::steps_to_words(first[x], second[x]);
 }
 
 template <class Vec, size_t kOutputs, size_t kPositions>
 __attribute__((noinline)) void tile(const QuadBlock<Vec>& block, const TilePlace& place) {
   typename Vec::Codes low[kPositions * kOutputs], high[kPositions * kOutputs];
-  half_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
-  half_tile<Vec, kOutputs, kPositions, 1>(block, place, high);
+  two_groups_of_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
+  two_groups_of_tile<Vec, kOutputs, kPositions, 2>(block, place, high);
+  const size_t step = block.args.output_pixel_step;
+  if (place.valid >= kPositions * kOutputs && block.channels == Vec::kBytes) {
 #pragma GCC unroll 8
-  for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-    if (x < place.valid) store(block, low[x], high[x], place.output + x * block.args.output_pixel_step);
+    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
+      Vec::store_unaligned(place.output + x * step, to_codes(block, low[x], high[x]));
+    }
+  } else {
+#pragma GCC unroll 8
+    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
+      if (x >= place.valid) return;
+      Vec::store_first(place.output + x * step, to_codes(block, low[x], high[x]), block.channels);
+    }
   }
 }
 
@@ -122,7 +129,7 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
 // Outputs from column `x` on: `valid` of them, at most a strip.
 template <class Vec, size_t kOutputs>
 void run_strip(const QuadBlock<Vec>& block, size_t x, size_t valid) {
-  constexpr size_t kMost = Vec::kSums / 2 / kOutputs;
+  constexpr size_t kMost = Vec::kTileOutputs / kOutputs;
   const DepthwiseArgs& args = block.args;
   const QuadPlan& plan = block.plan;
   const size_t positions = (valid + kOutputs - 1) / kOutputs, first_column = x * args.stride_width;
