@@ -23,12 +23,12 @@ struct QuadBlock {
   const ptrdiff_t* taps;                      // [quads][outputs][4]: list_taps
 
   // In the scratch memory:
-  uint8_t* weights;       // [4][quads][outputs] of Vec::kWeightBytes
+  uint8_t* weights;       // [2][quads][2][outputs] of Vec::kWeightBytes: group 2 * i + k is at [i][..][k]
   int32_t* start;         // [4][Vec::kLanes]
   float* multiplier;      // [4][Vec::kLanes]
   float* offset;          // [4][Vec::kLanes]
   const uint8_t** table;  // [quads]: first quad of the strip, of each of the window
-  uint8_t* ring;          // [ring_rows][ring_columns] of quads
+  uint8_t* ring;          // [rows][ring_columns] of quads
 
   static constexpr size_t kQuadBytes = 4 * Vec::kBytes;
 };
@@ -94,7 +94,7 @@ void prepare(const QuadBlock<Vec>& block) {
       }
       const Quad<Vec> weights = interleave<Vec>(codes[0], codes[1], codes[2], codes[3]);
       for (size_t g = 0; g < 4; ++g) {
-        const size_t to = (g * plan.quads + quad) * plan.outputs + output;
+        const size_t to = ((g / 2 * plan.quads + quad) * 2 + g % 2) * plan.outputs + output;
         Vec::store_weights(block.weights + to * Vec::kWeightBytes, weights.group[g]);
       }
     }

@@ -22,7 +22,7 @@ void run_gathered(const QuadBlock<Vec>& block) {
                                                Vec::load(input + tap[2]), Vec::load(input + tap[3]));
 #pragma GCC unroll 4
         for (size_t g = 0; g < 4; ++g) {
-          const size_t at = g * quads + q;
+          const size_t at = (g / 2 * quads + q) * 2 + g % 2;
           acc[g] = Vec::dot(acc[g], Vec::factors(quad.group[g]), block.weights + at * Vec::kWeightBytes);
         }
       }

@@ -68,9 +68,8 @@ QuadPlan plan_quads(const DepthwiseArgs& args) {
 
   plan.new_rows = std::min(plan.row_step, plan.rows);
 
-  plan.ring_rows = plan.rows + plan.new_rows;
   const size_t overlap = (plan.columns - 1) * plan.column_step;  // columns of quads that two strips need
-  const size_t fitting = kRingBytes / (plan.ring_rows * kQuadBytes);
+  const size_t fitting = kRingBytes / (plan.rows * kQuadBytes);
   const size_t widest = std::max(kLeastStrip, fitting > overlap ? fitting - overlap : 0);
   const size_t width = divided_up(args.output_width, plan.outputs);
   plan.strip = divided_up(width, std::max<size_t>(1, divided_up(width, widest)));
@@ -81,7 +80,7 @@ QuadPlan plan_quads(const DepthwiseArgs& args) {
   plan.taps = plan.table + plan.quads * sizeof(const uint8_t*);
   plan.ring = aligned(plan.taps + plan.quads * 2 * 4 * sizeof(ptrdiff_t));
   const bool has_ring = plan.shape != QuadShape::kGathered;
-  plan.scratch_bytes = plan.ring + (has_ring ? plan.ring_rows * plan.ring_columns * kQuadBytes : 0);
+  plan.scratch_bytes = plan.ring + (has_ring ? plan.rows * plan.ring_columns * kQuadBytes : 0);
   return plan;
 }
 

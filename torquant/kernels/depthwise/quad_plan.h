@@ -25,8 +25,8 @@ struct QuadPlan {
   size_t row_step;       // rows of quads, from the window of an output row to that of the next
   size_t new_rows;       // of a window that the one above it has not
 
-  size_t strip;                    // times `outputs`: width of a strip
-  size_t ring_rows, ring_columns;  // of quads: the rows of a window, and the new ones of the next
+  size_t strip;         // times `outputs`: width of a strip
+  size_t ring_columns;  // quads of a row of the ring, which has `rows`
 
   // Where in the scratch memory these begin, for blocks of 64 channels. Weights come first.
   size_t constants, table, taps, ring;

@@ -15,56 +15,57 @@ struct TilePlace {
   uint8_t* output;
 };
 
-// Steps of one group, a quarter of the channels: kPositions places of the strip, kOutputs outputs at each. Small pieces
-// of work as this let dot products of one overlap with the rounding of the one before.
+// Words of two groups, half of the channels: kPositions places of the strip, kOutputs outputs at each.
 template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
-inline __attribute__((always_inline)) void group_of_tile(const QuadBlock<Vec>& block, const TilePlace& place,
-                                                         typename Vec::Codes (&steps)[kPositions * kOutputs]) {
-  const auto start = Vec::load(block.start + kGroup * Vec::kLanes);
-  typename Vec::Codes acc[kPositions * kOutputs];
+inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block, const TilePlace& place,
+                                                     typename Vec::Codes (&words)[kPositions * kOutputs]) {
+  constexpr size_t kCount = kPositions * kOutputs;
+  typename Vec::Codes acc[2][kCount];
+#pragma GCC unroll 2
+  for (size_t g = 0; g < 2; ++g) {
+    const auto start = Vec::load(block.start + (kGroup + g) * Vec::kLanes);
 #pragma GCC unroll 8
-  for (size_t x = 0; x < kPositions * kOutputs; ++x) acc[x] = start;
+    for (size_t x = 0; x < kCount; ++x) acc[g][x] = start;
+  }
   const size_t quads = block.plan.quads, at = place.position * block.kQuadBytes + kGroup * Vec::kBytes;
   const uint8_t* weights = block.weights + kGroup * quads * kOutputs * Vec::kWeightBytes;
-  for (size_t q = 0; q < quads; ++q, weights += kOutputs * Vec::kWeightBytes) {
+  for (size_t q = 0; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
     const uint8_t* quad = block.table[q] + at;
-#pragma GCC unroll 8
-    for (size_t p = 0; p < kPositions; ++p) {
-      const auto factors = Vec::factors(Vec::load(quad + p * block.kQuadBytes));
 #pragma GCC unroll 2
-      for (size_t v = 0; v < kOutputs; ++v) {
-        acc[p * kOutputs + v] = Vec::dot(acc[p * kOutputs + v], factors, weights + v * Vec::kWeightBytes);
+    for (size_t g = 0; g < 2; ++g) {
+#pragma GCC unroll 8
+      for (size_t p = 0; p < kPositions; ++p) {
+        const auto factors = Vec::factors(Vec::load(quad + p * block.kQuadBytes + g * Vec::kBytes));
+#pragma GCC unroll 2
+        for (size_t v = 0; v < kOutputs; ++v) {
+          auto& sum = acc[g][p * kOutputs + v];
+          sum = Vec::dot(sum, factors, weights + (g * kOutputs + v) * Vec::kWeightBytes);
+        }
       }
     }
   }
   if (place.residual == nullptr) {
 #pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) steps[x] = to_steps<Vec, kGroup>(block, acc[x]);
+    for (size_t x = 0; x < kCount; ++x) {
+      words[x] =
+          Vec::steps_to_words(to_steps<Vec, kGroup>(block, acc[0][x]), to_steps<Vec, kGroup + 1>(block, acc[1][x]));
+    }
   } else {
 #pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
+    for (size_t x = 0; x < kCount; ++x) {
       // Of an output that does not exist, that of the first.
       const uint8_t* codes = place.residual + (x < place.valid ? x : 0) * block.args.residual_pixel_step;
-      steps[x] = to_steps<Vec, kGroup>(block, acc[x], codes);
+      words[x] = Vec::steps_to_words(to_steps<Vec, kGroup>(block, acc[0][x], codes),
+                                     to_steps<Vec, kGroup + 1>(block, acc[1][x], codes));
     }
   }
-}
-
-template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
-inline __attribute__((always_inline)) void two_groups_of_tile(const QuadBlock<Vec>& block, const TilePlace& place,
-                                                              typename Vec::Codes (&words)[kPositions * kOutputs]) {
-  typename Vec::Codes first[kPositions * kOutputs], second[kPositions * kOutputs];
-  group_of_tile<Vec, kOutputs, kPositions, kGroup>(block, place, first);
-  group_of_tile<Vec, kOutputs, kPositions, kGroup + 1>(block, place, second);
-#pragma GCC unroll 8
-  for (size_t x = 0; x < kPositions * kOutputs; ++x) words[x] = Vec::steps_to_words(first[x], second[x]);
 }
 
 template <class Vec, size_t kOutputs, size_t kPositions>
 __attribute__((noinline)) void tile(const QuadBlock<Vec>& block, const TilePlace& place) {
   typename Vec::Codes low[kPositions * kOutputs], high[kPositions * kOutputs];
-  two_groups_of_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
-  two_groups_of_tile<Vec, kOutputs, kPositions, 2>(block, place, high);
+  half_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
+  half_tile<Vec, kOutputs, kPositions, 2>(block, place, high);
   const size_t step = block.args.output_pixel_step;
   if (place.valid >= kPositions * kOutputs && block.channels == Vec::kBytes) {
 #pragma GCC unroll 8
@@ -86,11 +87,10 @@ void run_tile(const QuadBlock<Vec>& block, const TilePlace& place, size_t positi
   kTiles[positions - 1](block, place);
 }
 
-// Interleaves quads [begin, end) of a row of quads, of the pixels at even columns and their neighbours. Columns behind
-// the last one that is there are replaced by it: no weight multiplies them.
+// Interleaves a row of quads, of the pixels at even columns and their neighbours. Columns behind the last one that is
+// there are replaced by it: no weight multiplies them.
 template <class Vec>
-void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column, size_t begin, size_t end,
-                    uint8_t* ring_row) {
+void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column, size_t columns, uint8_t* ring_row) {
   const DepthwiseArgs& args = block.args;
   const size_t last_column = (args.output_width - 1) * args.stride_width + args.kernel_width - 1;
   const auto load = [&](const uint8_t* from, size_t column) {
@@ -104,12 +104,12 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
     Vec::store(to + 2 * Vec::kBytes, Vec::zip_low16(high01, high23));
     Vec::store(to + 3 * Vec::kBytes, Vec::zip_high16(high01, high23));
   };
-  size_t x = first_column + begin * 2;
+  size_t x = first_column;
   if (block.plan.shape == QuadShape::kSquare) {
     const size_t last_row = (args.output_height - 1) * args.stride_height + args.kernel_height - 1;
     const uint8_t* above = args.input + row * 2 * args.input_row_step + block.channel;
     const uint8_t* below = row * 2 < last_row ? above + args.input_row_step : above;
-    for (size_t i = begin; i < end; ++i, x += 2) {
+    for (size_t i = 0; i < columns; ++i, x += 2) {
       const auto p0 = load(above, x), p1 = load(above, x + 1), p2 = load(below, x), p3 = load(below, x + 1);
       store(i, Vec::zip_low8(p0, p1), Vec::zip_high8(p0, p1), Vec::zip_low8(p2, p3), Vec::zip_high8(p2, p3));
     }
@@ -117,7 +117,7 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
     const uint8_t* from = args.input + row * args.input_row_step + block.channel;
     const auto p0 = load(from, x), p1 = load(from, x + 1);
     auto low01 = Vec::zip_low8(p0, p1), high01 = Vec::zip_high8(p0, p1);
-    for (size_t i = begin; i < end; ++i, x += 2) {
+    for (size_t i = 0; i < columns; ++i, x += 2) {
       const auto p2 = load(from, x + 2), p3 = load(from, x + 3);
       const auto low23 = Vec::zip_low8(p2, p3), high23 = Vec::zip_high8(p2, p3);
       store(i, low01, high01, low23, high23);
@@ -138,10 +138,12 @@ void run_strip(const QuadBlock<Vec>& block, size_t x, size_t valid) {
   const size_t tiles = (positions + kMost - 1) / kMost;
   // Row i of the window of output row y.
   const auto ring_row = [&](size_t y, size_t i) {
-    return block.ring + (y * plan.new_rows + i) % plan.ring_rows * plan.ring_columns * block.kQuadBytes;
+    return block.ring + (y * plan.new_rows + i) % plan.rows * plan.ring_columns * block.kQuadBytes;
   };
-  for (size_t i = 0; i < plan.rows; ++i) interleave_row(block, i, first_column, 0, columns, ring_row(0, i));
   for (size_t y = 0; y < args.output_height; ++y) {
+    for (size_t i = y == 0 ? 0 : plan.rows - plan.new_rows; i < plan.rows; ++i) {
+      interleave_row(block, y * plan.row_step + i, first_column, columns, ring_row(y, i));
+    }
     const uint8_t** to = block.table;
     for (size_t i = 0; i < plan.rows; ++i) {
       const uint8_t* quads = ring_row(y, i);
@@ -150,11 +152,6 @@ void run_strip(const QuadBlock<Vec>& block, size_t x, size_t valid) {
     const uint8_t* residual = residual_at(block, y, x);
     uint8_t* output = output_at(block, y, x);
     for (size_t t = 0; t < tiles; ++t) {
-      // Meanwhile a part of the next row of the ring: dot products and shuffles overlap, as they need different units.
-      for (size_t i = plan.rows - plan.new_rows; i < plan.rows && y + 1 < args.output_height; ++i) {
-        interleave_row(block, (y + 1) * plan.row_step + i, first_column, columns * t / tiles, columns * (t + 1) / tiles,
-                       ring_row(y + 1, i));
-      }
       const size_t position = positions * t / tiles, end = positions * (t + 1) / tiles, column = position * kOutputs;
       const TilePlace place{
           .position = position,
