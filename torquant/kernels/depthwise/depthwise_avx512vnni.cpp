@@ -3,6 +3,10 @@
 #include "torquant/kernels/depthwise/depthwise_internal.h"
 #include "torquant/kernels/depthwise/quad_kernel.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#endif
+
 #define TORQUANT_INLINE inline __attribute__((always_inline))
 
 namespace torquant {
@@ -34,7 +38,14 @@ struct Zmm {
   static TORQUANT_INLINE void store_weights(void* to, __m512i quads) { store(to, quads); }
   static TORQUANT_INLINE __m512i factors(__m512i quads) { return quads; }
   static TORQUANT_INLINE __m512i dot(__m512i acc, __m512i quads, const void* weights) {
+#if defined(__clang__)
     return _mm512_dpbusd_epi32(acc, quads, _mm512_load_si512(weights));
+#else
+    __asm__("vpdpbusd %2, %1, %0"
+            : "+v"(acc)
+            : "v"(quads), "v"(_mm512_load_si512(weights)));  // g++ 12 spills sums around the intrinsic
+    return acc;
+#endif
   }
 
   static TORQUANT_INLINE __m512 load_floats(const float* from) { return _mm512_load_ps(from); }
@@ -66,7 +77,14 @@ struct Ymm : YmmLanes {
   static TORQUANT_INLINE void store_weights(void* to, __m256i quads) { store(to, quads); }
   static TORQUANT_INLINE __m256i factors(__m256i quads) { return quads; }
   static TORQUANT_INLINE __m256i dot(__m256i acc, __m256i quads, const void* weights) {
+#if defined(__clang__)
     return _mm256_dpbusd_epi32(acc, quads, load(weights));
+#else
+    __asm__("vpdpbusd %2, %1, %0"
+            : "+v"(acc)
+            : "v"(quads), "v"(load(weights)));  // g++ 12 spills sums around the intrinsic
+    return acc;
+#endif
   }
 
  private:
