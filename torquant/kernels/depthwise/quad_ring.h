@@ -92,10 +92,9 @@ void run_tile(const QuadBlock<Vec>& block, const TilePlace& place, size_t positi
 template <class Vec>
 void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column, size_t columns, uint8_t* ring_row) {
   const DepthwiseArgs& args = block.args;
-  const size_t last_column = (args.output_width - 1) * args.stride_width + args.kernel_width - 1;
-  const auto load = [&](const uint8_t* from, size_t column) {
-    return Vec::load(from + (column < last_column ? column : last_column) * args.input_pixel_step);
-  };
+  const size_t step = args.input_pixel_step;
+  const size_t last = ((args.output_width - 1) * args.stride_width + args.kernel_width - 1) * step;
+  const auto load = [last](const uint8_t* from, size_t at) { return Vec::load(from + (at < last ? at : last)); };
   const auto store = [&](size_t i, typename Vec::Codes low01, typename Vec::Codes high01, typename Vec::Codes low23,
                          typename Vec::Codes high23) {
     uint8_t* to = ring_row + i * block.kQuadBytes;
@@ -104,21 +103,21 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
     Vec::store(to + 2 * Vec::kBytes, Vec::zip_low16(high01, high23));
     Vec::store(to + 3 * Vec::kBytes, Vec::zip_high16(high01, high23));
   };
-  size_t x = first_column;
+  size_t at = first_column * step;
   if (block.plan.shape == QuadShape::kSquare) {
     const size_t last_row = (args.output_height - 1) * args.stride_height + args.kernel_height - 1;
     const uint8_t* above = args.input + row * 2 * args.input_row_step + block.channel;
     const uint8_t* below = row * 2 < last_row ? above + args.input_row_step : above;
-    for (size_t i = 0; i < columns; ++i, x += 2) {
-      const auto p0 = load(above, x), p1 = load(above, x + 1), p2 = load(below, x), p3 = load(below, x + 1);
+    for (size_t i = 0; i < columns; ++i, at += 2 * step) {
+      const auto p0 = load(above, at), p1 = load(above, at + step), p2 = load(below, at), p3 = load(below, at + step);
       store(i, Vec::zip_low8(p0, p1), Vec::zip_high8(p0, p1), Vec::zip_low8(p2, p3), Vec::zip_high8(p2, p3));
     }
   } else {
     const uint8_t* from = args.input + row * args.input_row_step + block.channel;
-    const auto p0 = load(from, x), p1 = load(from, x + 1);
+    const auto p0 = load(from, at), p1 = load(from, at + step);
     auto low01 = Vec::zip_low8(p0, p1), high01 = Vec::zip_high8(p0, p1);
-    for (size_t i = 0; i < columns; ++i, x += 2) {
-      const auto p2 = load(from, x + 2), p3 = load(from, x + 3);
+    for (size_t i = 0; i < columns; ++i, at += 2 * step) {
+      const auto p2 = load(from, at + 2 * step), p3 = load(from, at + 3 * step);
       const auto low23 = Vec::zip_low8(p2, p3), high23 = Vec::zip_high8(p2, p3);
       store(i, low01, high01, low23, high23);
       low01 = low23, high01 = high23;  // half of the next quad
