@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "torquant/core/packed_depthwise.h"
 #include "torquant/core/rounding.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
@@ -51,7 +52,8 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   const at::Tensor weight = layer.weight.contiguous();
   if (layer.node->op() == ops::kConv2d) {
     const int64_t groups = int_arg(*layer.node, "groups");
-    if (groups != 1) {
+    packed.depthwise = groups > 1 && groups == weight.size(0) && weight.size(1) == 1;
+    if (groups != 1 && !packed.depthwise) {
       reason = "the runtime has no kernel for groups = " + std::to_string(groups);
       return std::nullopt;
     }
@@ -66,9 +68,18 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   }
   const PackedShape shape = format::packed_shape(packed, weight.size(1), weight.size(0));
   const auto* codes = weight.const_data_ptr<int8_t>();
-  std::vector<int8_t>& weights = memory.weights.emplace_back(shape.bytes());
-  pack_weights(shape, codes, weights.data());
   const std::vector<int32_t> sums = column_sums(shape, codes);
+  if (packed.depthwise) {
+    const PackedDepthwiseShape by_tap = {.channels = shape.channels, .taps = shape.kernel_height * shape.kernel_width};
+    std::vector<int8_t>& weights = memory.weights.emplace_back(by_tap.bytes());
+    pack_depthwise(by_tap, codes, weights.data());
+    packed.weights = weights;
+  } else {
+    std::vector<int8_t>& weights = memory.weights.emplace_back(shape.bytes());
+    pack_weights(shape, codes, weights.data());
+    packed.weights = weights;
+    packed.pairs_fit = memory.flags.emplace_back(pairs_fit(shape, weights.data()));
+  }
   const size_t padded = shape.panels() * 16;
   std::vector<int32_t>& start = memory.integers.emplace_back(padded, 0);
   std::vector<float>& multiplier = memory.numbers.emplace_back(padded, 0.0f);
@@ -86,8 +97,6 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
     multiplier[n] = how.multiplier;
     offset[n] = how.offset;
   }
-  packed.weights = weights;
-  packed.pairs_fit = memory.flags.emplace_back(pairs_fit(shape, weights.data()));
   packed.start = start;
   packed.multiplier = multiplier;
   packed.offset = offset;

@@ -61,9 +61,7 @@ Result<std::shared_ptr<const BatchPlan>> LoadedModel::plan_for(size_t batch) con
         .what = std::to_string(batch) + " images need " + std::to_string(made->memory.arena_bytes) + " bytes at a time",
         .allowed = std::to_string(kMostArena)};
   }
-  Result<Steps> steps = make_steps(*model_, made->memory, isa_);
-  if (!steps.ok()) return steps.error();
-  made->steps = *std::move(steps);
+  made->steps = make_steps(*model_, made->memory, isa_);
   plan = std::move(made);
   return plan;
 }
@@ -89,7 +87,8 @@ Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const LoadedModel
 
 Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads)
     : loaded_(std::move(loaded)), plan_(std::move(plan)), pool_(threads) {
-  const size_t bytes = (plan_->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  arena_bytes_ = (plan_->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t bytes = arena_bytes_ + threads * plan_->steps.scratch_bytes;
   arena_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, bytes)));
   if (arena_ != nullptr) std::memset(arena_.get(), 0, bytes);
   floats_.assign(loaded_->model().values.size(), nullptr);
@@ -111,7 +110,10 @@ Result<void> Session::run(std::span<const float* const> inputs, std::span<float*
     if (outputs[i] == nullptr) return ErrorText{.where = "run", .what = "output " + std::to_string(i) + " is null"};
     floats_[model.outputs[i]] = outputs[i];
   }
-  const Memory memory{.arena = arena_.get(), .floats = floats_};
+  const Memory memory{.arena = arena_.get(),
+                      .scratch = arena_.get() + arena_bytes_,
+                      .scratch_step = plan_->steps.scratch_bytes,
+                      .floats = floats_};
   for (const std::unique_ptr<Step>& step : plan_->steps.steps) {
     if (step == nullptr) continue;
     pool_.run([&](size_t part) { step->run(memory, part, pool_.threads()); });

@@ -63,8 +63,9 @@ class Session {
   std::shared_ptr<const LoadedModel> loaded_;
   std::shared_ptr<const BatchPlan> plan_;
   ThreadPool pool_;
-  std::unique_ptr<uint8_t, Free> arena_;
-  std::vector<float*> floats_;  // by value
+  size_t arena_bytes_ = 0;
+  std::unique_ptr<uint8_t, Free> arena_;  // and each thread's scratch memory behind it
+  std::vector<float*> floats_;            // by value
 };
 
 }  // namespace torquant::runtime

@@ -225,7 +225,9 @@ struct Make {
 
   MadeStep operator()(const format::Quantize& node) const { return make<ImageStep>(maker, node); }
   MadeStep operator()(const format::Dequantize& node) const { return make<ImageStep>(maker, node); }
-  MadeStep operator()(const format::Layer& node) const { return make_layer_step(maker, node); }
+  MadeStep operator()(const format::Layer& node) const {
+    return node.depthwise ? make_depthwise_step(maker, node) : make_layer_step(maker, node);
+  }
   MadeStep operator()(const format::MaxPool& node) const { return make<MaxPoolStep>(maker, node); }
   MadeStep operator()(const format::GlobalAveragePool& node) const { return make<GlobalAveragePoolStep>(maker, node); }
   MadeStep operator()(const format::Add& node) const { return make<AddStep>(maker, node); }
@@ -239,14 +241,13 @@ struct Make {
 
 }  // namespace
 
-Result<Steps> make_steps(const format::Model& model, const MemoryPlan& plan, CpuIsa isa) {
+Steps make_steps(const format::Model& model, const MemoryPlan& plan, CpuIsa isa) {
   const StepMaker maker{model, plan, isa};
   Steps steps;
   for (const format::Node& node : model.nodes) {
-    const auto* layer = std::get_if<format::Layer>(&node.operation);
-    if (layer != nullptr && layer->depthwise)
-      return ErrorText{.where = "node " + node.name, .what = "is depthwise, which has no kernel yet"};
     MadeStep made = std::visit(Make{maker}, node.operation);
+    if (made.step != nullptr)
+      steps.scratch_bytes = std::max(steps.scratch_bytes, (made.step->scratch_bytes() + 63) / 64 * 64);
     steps.steps.push_back(std::move(made.step));
     steps.kernels.push_back(made.kernel);
   }

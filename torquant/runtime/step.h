@@ -17,6 +17,8 @@ namespace torquant::runtime {
 // The memory of one run. `floats`: by value of the model, those of inputs and outputs; null for all others.
 struct Memory {
   uint8_t* arena;
+  uint8_t* scratch;  // of the first thread; the others' follow, scratch_step bytes apart
+  size_t scratch_step;
   std::span<float* const> floats;
 };
 
@@ -26,14 +28,17 @@ class Step {
  public:
   virtual ~Step() = default;
   virtual void run(const Memory& memory, size_t part, size_t parts) const = 0;
+  // What each thread needs of Memory::scratch.
+  virtual size_t scratch_bytes() const { return 0; }
 };
 
 struct Steps {
   std::vector<std::unique_ptr<Step>> steps;  // by node; null where there is nothing to do
   std::vector<std::string> kernels;          // by node: the kernel's name
+  size_t scratch_bytes = 0;                  // the most that any of them needs, a multiple of 64
 };
 
 // `model` and `plan` must outlive the steps.
-Result<Steps> make_steps(const format::Model& model, const MemoryPlan& plan, CpuIsa isa);
+Steps make_steps(const format::Model& model, const MemoryPlan& plan, CpuIsa isa);
 
 }  // namespace torquant::runtime

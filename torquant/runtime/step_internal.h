@@ -23,6 +23,7 @@ struct MadeStep {
 };
 
 MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer);
+MadeStep make_depthwise_step(const StepMaker& maker, const format::Layer& layer);
 
 // Writes the zero point into the border of an image. Rows are shared among threads as those of the image are.
 inline void fill_border(const Place& place, uint8_t* arena, uint8_t zero_point, size_t part, size_t parts) {
