@@ -144,9 +144,8 @@ class NodeRules {
       const int64_t reach = (windows.kernel[i] - 1) * windows.dilation[i] + 1, padding = windows.padding[i];
       if (padding < 0 || padding >= reach)
         return "has padding " + std::to_string(padding) + " around a window of " + std::to_string(reach);
-      const int64_t room = in_size[i] + 2 * padding - reach;
-      // Pools may round up: the last window begins inside the image or its padding.
-      if (room < 0 || (out_size[i] - 1) * windows.stride[i] > room) return sizes_of(input, output);
+      const int64_t last = (out_size[i] - 1) * windows.stride[i] - padding;  // where the last window begins
+      if (last >= in_size[i] || last + reach + windows.stride[i] <= in_size[i]) return sizes_of(input, output);
     }
     return batch(input) == batch(output) ? "" : sizes_of(input, output);
   }

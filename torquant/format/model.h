@@ -42,7 +42,7 @@ struct Dequantize {
 struct Windows {
   int64_t kernel[2] = {1, 1};  // rows, columns
   int64_t stride[2] = {1, 1};
-  int64_t padding[2] = {0, 0};  // at both ends
+  int64_t padding[2] = {0, 0};  // in front; what windows reach behind the image is padding as well
   int64_t dilation[2] = {1, 1};
 };
 

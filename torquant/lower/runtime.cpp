@@ -14,6 +14,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
+#include "torquant/lower/moving_ops.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/unsigned_activations.h"
@@ -140,13 +141,16 @@ class RuntimeLowering {
   }
 
   void emit(const Node& node) {
+    if (node.output() != nullptr && !node.output()->is_tensor()) return;  // a size: all are known
     const std::vector<Value*> inputs = node.inputs();
     const auto is_failed = [&](const Value* value) { return failed_.contains(value); };
-    const auto is_known = [&](const Value* value) { return values_.contains(value); };
+    const auto is_known = [&](const Value* value) { return values_.contains(value) || pads_.contains(value); };
     const bool follows =
         is_layer(node) || std::any_of(inputs.begin(), inputs.end(), is_failed);    // a problem that is told
     if (!follows && !std::any_of(inputs.begin(), inputs.end(), is_known)) return;  // of constants
-    const std::optional<ValueIndex> input = find(first_input(node));
+    const Value* first = first_input(node);
+    const auto pad = node.op() == kFusedLayer ? pads_.find(first) : pads_.end();
+    const std::optional<ValueIndex> input = pad == pads_.end() ? find(first) : pad->second.input;
     if (!follows && input && emit_from(node, *input)) return;
     if (!follows) problems_.push_back(node.describe() + ": the runtime has no kernel for it on these types and sizes");
     failed_.insert(node.output());  // null of one with several, whose readers are told too
@@ -160,6 +164,9 @@ class RuntimeLowering {
       const Fused& fused = layers_.at(&node);
       format::Layer layer = fused.layer;
       layer.input = input;
+      if (const auto pad = pads_.find(first_input(node)); pad != pads_.end()) {
+        for (size_t i = 0; i < 2; ++i) layer.windows.padding[i] += pad->second.in_front[i];
+      }
       if (const Value* residual = node.input("residual")) {
         const std::optional<ValueIndex> index = find(residual);
         if (!index) return false;
@@ -192,6 +199,7 @@ class RuntimeLowering {
       add_node(node, format::MaxPool{input, add_value(output, kCodes, grid_of(input)), windows});
       return true;
     }
+    if (node.op() == kConstantPad) return emit_pad(node, input);
     if (node.op() == kAvgPoolCodes && ints_arg(node, "kernel_size").empty()) {
       const auto [grid, lo, hi] = output_grid(node);
       add_node(node, format::GlobalAveragePool{input, add_value(output, kCodes, grid), lo, hi});
@@ -215,6 +223,16 @@ class RuntimeLowering {
              .zero_point = static_cast<int32_t>(int_arg(node, "output_zero_point"))},
             static_cast<uint8_t>(int_arg(node, "quant_min")),
             static_cast<uint8_t>(int_arg(node, "quant_max"))};
+  }
+
+  // Zeros around an image are the border of the layers that read it.
+  bool emit_pad(const Node& node, ValueIndex input) {
+    const std::vector<int64_t> sizes = ints_arg(node, "pad");  // from the last dimension on: in front, behind, …
+    const bool of_image =
+        node.output()->tensor().rank() == 4 && sizes.size() <= 4 && int_arg(node, "value") == grid_of(input).zero_point;
+    if (!of_image || std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size < 0; })) return false;
+    pads_[node.output()] = {input, {sizes.size() > 2 ? sizes[2] : 0, sizes.empty() ? 0 : sizes[0]}};
+    return true;
   }
 
   // A node that hands codes on in another shape, or as they are.
@@ -254,6 +272,10 @@ class RuntimeLowering {
                  .hint = "quantize with the recipe int8-static, which puts everything on integers"});
   }
 
+  struct Pad {
+    ValueIndex input;
+    int64_t in_front[2];  // rows, columns
+  };
   struct Fused {
     format::Layer layer;
     TensorGrid grid;
@@ -267,6 +289,7 @@ class RuntimeLowering {
   std::optional<Dim> batch_;
   std::unordered_map<const Node*, Fused> layers_;
   std::unordered_map<const Value*, ValueIndex> values_;
+  std::unordered_map<const Value*, Pad> pads_;
   std::unordered_set<const Value*> failed_;  // that could not be made
   std::vector<std::string> problems_;
 };

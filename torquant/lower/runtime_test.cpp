@@ -84,6 +84,31 @@ TEST_F(LowerToRuntime, TakesAllGeometries) {
   }
 }
 
+TEST_F(LowerToRuntime, TakesAPadInFrontAsTheLayersOwn) {
+  Value* x = through(net, net.input("x", {1, 6, 9, 8}), kImage);
+  // As exports of TensorFlow's networks have it: more behind than in front.
+  x = net.op("aten.constant_pad_nd.default", {{"self", x}, {"pad", Ints{0, 1, 1, 2}}, {"value", 0.0}});
+  x = through(net, x, kImage);
+  x = through(net, conv(x, "a", 10, {3, 3}, {{"stride", Ints{2, 2}}}), kHidden);
+  expect_one_step(x, kHidden);
+  EXPECT_EQ(model.nodes.size(), 3u);
+}
+
+TEST_F(LowerToRuntime, RunsDepthwiseLayers) {
+  for (const int64_t stride : {1, 2}) {
+    net = TestProgram();
+    Value* x = through(net, net.input("x", {2, 40, 11, 10}), kImage);
+    x = net.op("aten.conv2d.default", {{"input", x},
+                                       {"weight", int8_weight(net, "w", {40, 1, 3, 3})},
+                                       {"bias", net.parameter("b", {40})},
+                                       {"stride", Ints{stride, stride}},
+                                       {"padding", Ints{1, 1}},
+                                       {"groups", int64_t{40}}});
+    expect_one_step(through(net, unary("relu", x), kHidden), kHidden);
+    EXPECT_EQ(model.nodes.size(), 3u);
+  }
+}
+
 TEST_F(LowerToRuntime, AddsAResidualInTheLayer) {
   Value* x = through(net, net.input("x", {1, 8, 6, 6}), kImage);
   Value* left = through(net, conv(x, "left", 16, {1, 1}), kHidden);
