@@ -7,6 +7,7 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/lower/grid.h"
 #include "torquant/lower/moving_ops.h"
+#include "torquant/pass/aliasing.h"
 
 namespace torquant {
 namespace {
@@ -31,13 +32,15 @@ std::unordered_map<Value*, Value*> codes_behind(const Node& node, const Grid& gr
   return codes;
 }
 
-// What `node` reads and nobody has quantized yet; nothing where an input is on another grid, or all are on this one.
+// What `node` reads and nobody has quantized yet; nothing where an input is on another grid, or an in-place operator
+// writes over it, or all are on this one.
 std::vector<Value*> unquantized(const Node& node, const Grid& grid) {
   std::vector<Value*> numbers;
   for (Value* input : node.inputs()) {
     if (!input->is_tensor()) continue;
     const std::optional<OnGrid> read = dequantized(input);
     if (read && read->grid != grid) return {};
+    if (!read && is_written(input)) return {};
     if (!read) numbers.push_back(input);
   }
   return numbers;

@@ -106,6 +106,14 @@ TEST_F(MoveCodes, AnOperandOnAnotherGridKeepsTheRestInFloat) {
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
+TEST_F(MoveCodes, WhatIsWrittenInPlaceIsNotQuantizedBefore) {
+  Value* x = net.relu(net.input("x", {2, 3, 4}));
+  Value* moved = net.op("aten.transpose.int", {{"self", x}, {"dim0", int64_t{0}}, {"dim1", int64_t{1}}});
+  net.op("aten.mul_.Tensor", {{"self", x}, {"other", net.input("y", {3, 4})}});
+  Program program = net.returns({through(net, moved, kImage)});
+  EXPECT_FALSE(quantize_before_moving(program).changed);
+}
+
 TEST_F(MoveCodes, DropoutOutsideOfTraining) {
   const auto dropout = [&](Value* x, bool train) {
     return through(net, net.op("aten.dropout.default", {{"input", x}, {"p", 0.5}, {"train", train}}), kImage);
