@@ -46,6 +46,8 @@ const patterns::Backend& backend() {
               {.op = ops::kLinear},
               {.op = ops::kAdd, .activation = &kRelu},
               {.op = ops::kAdd},
+              {.op = ops::kMul, .activation = &kRelu},
+              {.op = ops::kMul},
               {.op = kAvgPool2d},
               {.op = ops::kAdaptiveAvgPool2d},
               {.op = kMean},
@@ -57,6 +59,7 @@ const patterns::Backend& backend() {
                     {"torch.nn.functional.avg_pool2d", kAvgPool2d},
                     {"torch.nn.functional.adaptive_avg_pool2d", ops::kAdaptiveAvgPool2d},
                     {"torch.add", ops::kAdd},
+                    {"torch.mul", ops::kMul},
                     {"torch.cat", ops::kCat},
                     {"torch.flatten", kFlatten},
                     {"torch.mean", kMean}},
@@ -66,7 +69,8 @@ const patterns::Backend& backend() {
                   {"AvgPool2d", kAvgPool2d},
                   {"AdaptiveAvgPool2d", ops::kAdaptiveAvgPool2d}},
       .configs = {get_default_torquant_quantization_config(),
-                  get_default_torquant_quantization_config({.reduce_range = true})}};
+                  get_default_torquant_quantization_config({.reduce_range = true})},
+      .equal_sizes_only = false};
   return kBackend;
 }
 

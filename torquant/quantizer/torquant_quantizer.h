@@ -17,7 +17,7 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
 //
 //   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6, hardswish, silu}
 //   linear [+ relu, hardtanh, relu6, hardswish, silu, leaky_relu, tanh, gelu]
-//   add [+ relu] of two tensors of the same sizes; avg_pool2d, adaptive_avg_pool2d, mean
+//   add [+ relu], mul [+ relu] of two tensors; avg_pool2d, adaptive_avg_pool2d, mean
 //   max_pool2d, cat, flatten behind one of these
 //
 // What is fused is observed behind its activation: a range is that of the clamp where there is one. How an activation
