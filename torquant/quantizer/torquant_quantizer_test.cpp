@@ -86,6 +86,25 @@ TEST_F(Torquant, TakesTheScalesOfChannels) {
   EXPECT_TRUE(observes(scaled, x) && observes(scaled, gate));
 }
 
+TEST_F(Torquant, TakesConvolutionsOfOneAndThreeDimensions) {
+  Value* x = net.input("x", {1, 3, 8});
+  Value* clamped = op("hardtanh.default",
+                      {{"self", op("conv1d.default", {{"input", x}, {"weight", net.parameter("a", {4, 3, 3})}})}});
+  Value* image = op("view.default", {{"self", clamped}, {"size", Ints{1, 3, 2, 2, 2}}});
+  Value* y = op("conv3d.default", {{"input", image}, {"weight", net.parameter("b", {4, 3, 1, 1, 1})}});
+  annotate(net.relu(y));
+  EXPECT_TRUE(is_taken(clamped) && observes(y, image));
+}
+
+TEST_F(Torquant, TheSumOfALinearLayerStaysInItsRegisters) {
+  Value* x = net.input("x", {5, 4});
+  Value* linear = net.linear(x, "fc", 4);
+  Value* sum = op("add.Tensor", {{"self", x}, {"other", linear}});
+  annotate(net.relu(sum));
+  EXPECT_TRUE(observes(sum, x));
+  EXPECT_FALSE(observes(sum, linear));
+}
+
 TEST_F(Torquant, DoesNotFuseAnAddendThatIsRepeated) {
   Value* x = net.input("x", {1, 3, 8, 8});
   Value* conv = net.conv2d(x, "body", 4);
