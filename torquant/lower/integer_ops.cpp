@@ -11,52 +11,13 @@
 #include <string>
 
 #include "torquant/core/error.h"
-#include "torquant/core/rounding.h"
+#include "torquant/lower/codes_arithmetic.h"
 #include "torquant/primitives/operator_library.h"
-
-// One body, compiled also for the instructions of x86-64-v3, which have vectors of eight and roundings.
-#if defined(__x86_64__) && (defined(__clang__) || defined(__GNUC__))
-#define TORQUANT_TARGET_V3 [[gnu::target("avx2,sse4.1")]]
-#else
-#define TORQUANT_TARGET_V3
-#endif
 
 namespace torquant {
 namespace {
 
 constexpr int64_t kGrain = 32768;  // codes that one thread takes at once
-
-bool has_avx2() {
-#if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
-#else
-  return false;
-#endif
-}
-
-// A grid in the types of the arithmetic.
-struct Dequantize {
-  explicit Dequantize(const Grid& grid)
-      : scale(static_cast<float>(grid.scale)), zero_point(static_cast<int32_t>(grid.zero_point)) {}
-  [[gnu::always_inline]] float operator()(uint8_t code) const { return static_cast<float>(code - zero_point) * scale; }
-  float scale;
-  int32_t zero_point;
-};
-
-struct Quantize {
-  explicit Quantize(const Grid& grid)
-      : inverse_scale(static_cast<float>(1.0 / grid.scale)),
-        zero_point(static_cast<float>(grid.zero_point)),
-        min(static_cast<float>(grid.min)),
-        max(static_cast<float>(grid.max)) {}
-  [[gnu::always_inline]] uint8_t operator()(float number) const { return rounded(number * inverse_scale); }
-  [[gnu::always_inline]] uint8_t rounded(float steps) const {
-    const float code = round_half_even(steps) + zero_point;
-    return static_cast<uint8_t>(static_cast<int32_t>(std::min(std::max(code, min), max)));
-  }
-  float inverse_scale, zero_point, min, max;
-};
 
 // Steps in bytes from one code to the next; 0 for an operand that is the same all along.
 struct Steps {
@@ -100,11 +61,6 @@ struct Product {
   Dequantize a, b;
   Quantize out;
 };
-
-void check_codes(const char* op, const char* name, const at::Tensor& x) {
-  if (x.scalar_type() == at::kByte) return;
-  throw Error({.where = op, .what = fmt::format("{} is {}", name, c10::toString(x.scalar_type())), .allowed = "uint8"});
-}
 
 // Codes, channels last.
 struct Image {
@@ -213,22 +169,18 @@ at::Tensor avg_pool2d_codes(const at::Tensor& x, const Grid& grid, const Windows
 
 namespace {
 
-Grid codes_grid(double scale, int64_t zero_point, int64_t min = 0, int64_t max = 255) {
-  return {.scale = scale, .zero_point = zero_point, .min = min, .max = max, .dtype = at::kByte};
-}
-
 template <auto elementwise_codes>
 at::Tensor binary_op(const at::Tensor& a, double a_scale, int64_t a_zero_point, const at::Tensor& b, double b_scale,
                      int64_t b_zero_point, double scale, int64_t zero_point, int64_t min, int64_t max) {
-  return elementwise_codes(a, codes_grid(a_scale, a_zero_point), b, codes_grid(b_scale, b_zero_point),
-                           codes_grid(scale, zero_point, min, max));
+  return elementwise_codes(a, uint8_grid(a_scale, a_zero_point), b, uint8_grid(b_scale, b_zero_point),
+                           uint8_grid(scale, zero_point, min, max));
 }
 
 at::Tensor avg_pool2d_op(const at::Tensor& x, double x_scale, int64_t x_zero_point, at::IntArrayRef kernel,
                          at::IntArrayRef stride, at::IntArrayRef padding, double scale, int64_t zero_point, int64_t min,
                          int64_t max) {
-  return avg_pool2d_codes(x, codes_grid(x_scale, x_zero_point), {kernel.vec(), stride.vec(), padding.vec()},
-                          codes_grid(scale, zero_point, min, max));
+  return avg_pool2d_codes(x, uint8_grid(x_scale, x_zero_point), {kernel.vec(), stride.vec(), padding.vec()},
+                          uint8_grid(scale, zero_point, min, max));
 }
 
 const OperatorLibrary kOperators = [] {

@@ -6,6 +6,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
+#include "torquant/lower/multiply_on_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/onednn_operator.h"
@@ -24,11 +25,21 @@ std::vector<std::string> float_operators(const Graph& graph) {
   for (const Node& node : graph) {
     const bool of_floats =
         node.output() != nullptr && node.output()->is_tensor() && at::isFloatingType(node.output()->tensor().dtype);
-    const bool is_reported = is_layer(node) || onednn::is_operator(node.op());
+    const bool is_reported = is_layer(node) || onednn::is_operator(node.op()) || node.op() == kMatmulCodes;
     const bool computes = !ops::is_dequantize(node.op()) && node.op() != kContiguous;
     if (of_floats && computes && !is_reported) operators.push_back(node.describe());
   }
   return operators;
+}
+
+// What the layer became; or nothing, and in `reason` why it stays in float.
+std::optional<std::string> lower_layer(Program& program, const std::unordered_set<const Value*>& constants, Node* node,
+                                       std::string& reason) {
+  const std::optional<onednn::Layer> layer = onednn::read_layer(program, constants, node, reason);
+  if (!layer) return std::nullopt;
+  const onednn::Epilogue epilogue = onednn::read_epilogue(*layer);
+  onednn::replace_by_operator(program, *layer, epilogue);
+  return epilogue.describe();
 }
 
 }  // namespace
@@ -49,12 +60,11 @@ LoweredProgram lower_to_onednn(Program converted) {
   for (Node* node : layers) {
     LoweredLayer& layer =
         lowered.report.layers.emplace_back(LoweredLayer{.node = node->describe(), .macs = multiply_accumulates(*node)});
-    const std::optional<onednn::Layer> quantized = onednn::read_layer(program, constants, node, layer.reason);
-    if (!quantized) continue;
-    const onednn::Epilogue epilogue = onednn::read_epilogue(*quantized);
-    layer.lowered = true;
-    layer.becomes = epilogue.describe();
-    onednn::replace_by_operator(program, *quantized, epilogue);
+    const std::optional<std::string> becomes = node->op() == ops::kMatmul || node->op() == ops::kBmm
+                                                   ? multiply_on_codes(node, layer.reason)
+                                                   : lower_layer(program, constants, node, layer.reason);
+    layer.lowered = becomes.has_value();
+    layer.becomes = becomes.value_or("");
   }
   compute_on_codes(program);
   move_codes(program);
