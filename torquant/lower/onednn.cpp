@@ -4,6 +4,7 @@
 
 #include "torquant/graph/layers.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/multiply_on_codes.h"
@@ -50,6 +51,7 @@ LoweredProgram lower_to_onednn(Program converted) {
   onednn::check_operators();
   canonicalize(program);  // archives converted elsewhere, and what an in-place operator would hide
   make_activations_unsigned(program);
+  clamp_codes(program);  // before layers, which store the codes that are left
   quantize_before_moving(program);
   move_codes(program);
   const std::unordered_set<const Value*> constants = constant_values(program);  // of the nodes that are there now

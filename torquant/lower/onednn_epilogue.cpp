@@ -3,17 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/clamp_codes.h"
 
 namespace torquant::onednn {
 namespace {
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 struct Activation {
   std::string name;  // oneDNN's
@@ -25,9 +22,10 @@ std::optional<Activation> read_activation(const Node& node) {
   const std::string op = node.op().name();
   const auto is = [&](const char* name) { return op == fmt::format("aten.{}.default", name); };
   const auto number = [&](const char* name) { return double_arg(node, name); };
-  if (is("relu") || is("relu_")) return Activation{"relu"};
-  if (is("relu6")) return Activation{"hardtanh", {0, 6}};
-  if (is("hardtanh") || is("hardtanh_")) return Activation{"hardtanh", {number("min_val"), number("max_val")}};
+  if (ops::is_relu(node.op())) return Activation{"relu"};
+  if (const std::optional<Limits> limits = read_limits(node)) {
+    return Activation{"hardtanh", {limits->least, limits->most}};
+  }
   if (is("hardswish") || is("hardswish_")) return Activation{"hardswish"};
   if (is("silu") || is("silu_")) return Activation{"swish"};
   if (is("leaky_relu") || is("leaky_relu_")) return Activation{"leaky_relu", {number("negative_slope")}};
@@ -45,34 +43,21 @@ bool fuses(const Layer& layer, bool sum, const std::string& activation) {
   return layer.is_linear() || (layer.image_rank == 2 && of_images);
 }
 
-// The numbers that a clamp lets through.
-struct Limits {
-  double least = -kInfinity, most = kInfinity;
-};
-
-// Of an activation that is a clamp.
-std::optional<Limits> read_limits(const std::string& activation, const std::vector<double>& scalars) {
-  if (activation == "none") return Limits{};
-  if (activation == "relu") return Limits{.least = 0};
-  if (activation != "hardtanh" || std::isnan(scalars[0]) || std::isnan(scalars[1])) return std::nullopt;
-  return Limits{scalars[0], scalars[1]};
-}
-
-Grid limited(Grid grid, const Limits& limits) {
-  const int64_t least = code_of(limits.least, grid), most = code_of(limits.most, grid);
-  grid.min = least;
-  grid.max = most;
-  return grid;
-}
-
 // Codes in a part of uint8 (reduce_range, int8 without -128, a clamp): an activation that can clamp is made to.
 void clamp_in_registers(const Layer& layer, Epilogue& epilogue) {
   Grid& grid = *epilogue.output;
-  const std::optional<Limits> limits = read_limits(epilogue.activation, epilogue.scalars);
-  if (!epilogue.needs_clamp() || !limits || !fuses(layer, epilogue.addend != nullptr, "hardtanh")) return;
+  if (!epilogue.needs_clamp() || !fuses(layer, epilogue.addend != nullptr, "hardtanh")) return;
+  Limits limits;
+  if (epilogue.activation == "relu") {
+    limits.least = 0;
+  } else if (epilogue.activation == "hardtanh") {
+    limits = {epilogue.scalars[0], epilogue.scalars[1]};
+  } else if (epilogue.activation != "none") {
+    return;
+  }
   const auto number = [&](int64_t code) { return static_cast<double>(code - grid.zero_point) * grid.scale; };
   epilogue.activation = "hardtanh";
-  epilogue.scalars = {std::max(number(grid.min), limits->least), std::min(number(grid.max), limits->most)};
+  epilogue.scalars = {std::max(number(grid.min), limits.least), std::min(number(grid.max), limits.most)};
   grid.min = 0;
   grid.max = 255;
 }
@@ -128,7 +113,7 @@ Epilogue read_epilogue(const Layer& layer) {
         open.algorithm = std::move(activation->algorithm);
         if (open.addend == nullptr || layer.is_linear()) fused = open;
       } else {
-        limits = read_limits(activation->name, activation->scalars);
+        limits = read_limits(*user);
         if (!limits) break;
       }
     } else {

@@ -76,6 +76,12 @@ TEST_F(LowerToOnednn, FusesWhatFollowsAConvolution) {
   EXPECT_EQ(count_nodes(lowered.program, "quantized_decomposed.dequantize_per_tensor.default"), 1u) << "of the output";
 }
 
+TEST_F(LowerToOnednn, FusesAClampThatIsObservedBeforeAndAfter) {
+  Value* x = through(net, conv(through(net, net.input("x", {2, 8, 9, 10}), kSigned), "conv", 16), kSigned);
+  expect_one_step(through(net, relu6(x), kSigned), kSigned, {"uint8 → uint8, hardtanh"});
+  EXPECT_TRUE(lowered.report.float_operators.empty());
+}
+
 TEST_F(LowerToOnednn, FusesWhatFollowsALinearLayer) {
   Value* x = through(net, net.input("x", {3, 5, 32}), kImage);
   x = through(net, unary("relu", linear(x, "a", 24)), kHidden);
