@@ -117,6 +117,29 @@ at::Tensor mul_codes(const at::Tensor& a, const Grid& a_grid, const at::Tensor& 
   return elementwise("mul_codes", a, b, Product{Dequantize(a_grid), Dequantize(b_grid), Quantize(out)});
 }
 
+at::Tensor map_codes(const at::Tensor& x, const at::Tensor& table) {
+  check_codes("map_codes", "x", x);
+  check_codes("map_codes", "table", table);
+  if (table.dim() != 1 || table.numel() != 256) {
+    throw Error({.where = "map_codes",
+                 .what = fmt::format("table has sizes [{}]", fmt::join(table.sizes(), ", ")),
+                 .allowed = "[256]"});
+  }
+  const at::Tensor entries = table.contiguous();
+  const auto* entry = entries.const_data_ptr<uint8_t>();
+  const at::Tensor none;  // the result: laid out as x is
+  at::TensorIterator spans = at::TensorIteratorConfig().add_output(none).add_const_input(x).build();
+  spans.for_each(
+      [&](char** data, const int64_t* strides, int64_t count) {
+        for (int64_t i = 0; i < count; ++i) {
+          const auto code = static_cast<uint8_t>(data[1][i * strides[1]]);
+          data[0][i * strides[0]] = static_cast<char>(entry[code]);
+        }
+      },
+      kGrain);
+  return spans.output();
+}
+
 at::Tensor avg_pool2d_codes(const at::Tensor& x, const Grid& grid, const Windows& windows, const Grid& out) {
   check_codes("avg_pool2d_codes", "x", x);
   if (x.dim() != 4) {
@@ -190,6 +213,7 @@ const OperatorLibrary kOperators = [] {
       "float output_scale, int output_zero_point, int quant_min, int quant_max) -> Tensor";
   library.define_composite("add" + of_two, binary_op<add_codes>);
   library.define_composite("mul" + of_two, binary_op<mul_codes>);
+  library.define_composite("map_codes(Tensor x, Tensor table) -> Tensor", map_codes);
   library.define_composite(
       "avg_pool2d_codes(Tensor x, float x_scale, int x_zero_point, int[] kernel_size, int[] stride, int[] padding, "
       "float output_scale, int output_zero_point, int quant_min, int quant_max) -> Tensor",

@@ -58,6 +58,15 @@ TEST(IntegerOps, OfEveryLayout) {
   EXPECT_TRUE(add_codes(last, kImage, a, kHidden, kHalf).is_contiguous(at::MemoryFormat::ChannelsLast));
 }
 
+TEST(IntegerOps, TablesOfEveryLayout) {
+  const at::Tensor x = random_codes({2, 20, 30, 8}), table = random_codes({256});
+  for (const at::Tensor& codes :
+       {x, x.contiguous(at::MemoryFormat::ChannelsLast), x.slice(3, 1, 8, 2), x[0][0][0][0]}) {
+    EXPECT_TRUE(at::equal(map_codes(codes, table),
+                          table.index_select(0, codes.reshape({-1}).to(at::kLong)).reshape(codes.sizes())));
+  }
+}
+
 TEST(IntegerOps, Refuse) {
   const at::Tensor codes = at::randint(0, 256, {1, 2, 3, 4}).to(at::kByte);
   const auto add_text = [&](const at::Tensor& a, const at::Tensor& b) {
@@ -65,6 +74,7 @@ TEST(IntegerOps, Refuse) {
   };
   EXPECT_NE(add_text(codes.to(at::kChar), codes).find("a is Char"), std::string::npos);
   EXPECT_NE(add_text(codes, codes.slice(3, 1)).find("a has sizes [1, 2, 3, 4], b [1, 2, 3, 3]"), std::string::npos);
+  EXPECT_NE(error_text([&] { map_codes(codes, codes); }).find("table has sizes [1, 2, 3, 4]"), std::string::npos);
   const auto pool_text = [&](const at::Tensor& x, const Windows& windows) {
     return error_text([&] { avg_pool2d_codes(x, kImage, windows, kImage); });
   };

@@ -6,6 +6,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
+#include "torquant/lower/map_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/multiply_on_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
@@ -69,6 +70,7 @@ LoweredProgram lower_to_onednn(Program converted) {
     layer.becomes = becomes.value_or("");
   }
   compute_on_codes(program);
+  map_codes(program);
   move_codes(program);
   onednn::overwrite_residuals(program.graph());
   remove_dead_nodes(program);
