@@ -131,9 +131,12 @@ at::Tensor map_codes(const at::Tensor& x, const at::Tensor& table) {
   at::TensorIterator spans = at::TensorIteratorConfig().add_output(none).add_const_input(x).build();
   spans.for_each(
       [&](char** data, const int64_t* strides, int64_t count) {
-        for (int64_t i = 0; i < count; ++i) {
-          const auto code = static_cast<uint8_t>(data[1][i * strides[1]]);
-          data[0][i * strides[0]] = static_cast<char>(entry[code]);
+        auto* out = reinterpret_cast<uint8_t*>(data[0]);
+        const auto* in = reinterpret_cast<const uint8_t*>(data[1]);
+        if (strides[0] == 1 && strides[1] == 1) {
+          for (int64_t i = 0; i < count; ++i) out[i] = entry[in[i]];
+        } else {
+          for (int64_t i = 0; i < count; ++i) out[i * strides[0]] = entry[in[i * strides[1]]];
         }
       },
       kGrain);

@@ -98,11 +98,27 @@ TEST_F(MoveCodes, WhatFollowsIsQuantizedBefore) {
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
-TEST_F(MoveCodes, AnOperandOnAnotherGridKeepsTheRestInFloat) {
+TEST_F(MoveCodes, AnOperandOnAnotherGridIsQuantizedAnew) {
   Value* a = net.relu(net.input("a", {2, 3, 4}));
   Value* b = through(net, net.input("b", {2, 3, 4}), kHidden);
   Value* cat = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}});
   Program program = net.returns({through(net, cat, kImage)});
+  EXPECT_TRUE(quantize_before_moving(program).changed);
+  EXPECT_EQ(outputs_of(program, net.examples())[0]
+                .sub(outputs_of(net.program(), net.examples())[0])
+                .abs()
+                .max()
+                .item<double>(),
+            0);
+  EXPECT_TRUE(move_codes(program).changed);
+}
+
+TEST_F(MoveCodes, SignedOperandsOnAnotherGridKeepTheRestInFloat) {
+  const Grid other = {.scale = 0.05, .zero_point = 3, .min = -128, .max = 127, .dtype = at::kChar};
+  Value* a = through(net, net.input("a", {2, 3, 4}), kSigned);
+  Value* b = through(net, net.input("b", {2, 3, 4}), other);
+  Value* cat = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}});
+  Program program = net.returns({through(net, cat, kSigned)});
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
