@@ -10,6 +10,7 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/grid.h"
 #include "torquant/lower/integer_ops.h"
 #include "torquant/lower/unsigned_activations.h"
@@ -22,12 +23,13 @@ const OpId kMulCodes{"torquant.mul_codes.default"};
 const OpId kAvgPoolCodes{"torquant.avg_pool2d_codes.default"};
 const OpId kAvgPool2d{"aten.avg_pool2d.default"};
 const OpId kMeanDim{"aten.mean.dim"};
+const OpId kSqueezeDims{"aten.squeeze.dims"};
 
 using Ints = std::vector<int64_t>;
 
 bool on_bytes(const std::optional<OnGrid>& read) { return read && read->grid.dtype == at::kByte; }
 
-// What ends a pattern: the quantize node, and the least code that a relu on the way lets through.
+// What ends a pattern: the quantize node, and the codes that a clamp on the way lets through.
 struct End {
   Node* quantize;
   Grid grid;
@@ -35,13 +37,11 @@ struct End {
 
 std::optional<End> read_end(const Node& node) {
   Node* last = sole_reader(node.output());
-  const bool relu = last != nullptr && ops::is_relu(last->op());
-  if (relu) last = sole_reader(last->output());
+  const std::optional<Limits> limits = last == nullptr ? std::nullopt : read_limits(*last);
+  if (limits) last = sole_reader(last->output());
   const std::optional<OnGrid> quantize = read_quantize(last);
   if (!on_bytes(quantize)) return std::nullopt;
-  End end{last, quantize->grid};
-  if (relu) end.grid.min = std::max(end.grid.min, end.grid.zero_point);
-  return end;
+  return End{last, limited(quantize->grid, limits.value_or(Limits{}))};
 }
 
 void append_grid(std::vector<NamedArgument>& args, const Grid& grid) {
@@ -85,7 +85,7 @@ std::optional<Windows> read_windows(const Node& node) {
     Ints dims = ints_arg(node, "dim");
     for (int64_t& dim : dims) dim += dim < 0 ? 4 : 0;
     std::sort(dims.begin(), dims.end());
-    return dims == Ints{2, 3} && bool_arg(node, "keepdim") ? std::optional(Windows{}) : std::nullopt;
+    return dims == Ints{2, 3} ? std::optional(Windows{}) : std::nullopt;
   }
   if (node.op() != kAvgPool2d || bool_arg(node, "ceil_mode")) return std::nullopt;
   Windows windows{ints_arg(node, "kernel_size", 2), ints_arg(node, "stride", 2), ints_arg(node, "padding", 2)};
@@ -108,6 +108,18 @@ std::optional<std::vector<NamedArgument>> read_average(const Node& node) {
                                     {"padding", std::move(windows->padding)}};
 }
 
+// Lets readers of `pool` see [N, C] again.
+void drop_image(Graph& graph, Node* pool) {
+  Value* codes = pool->output();
+  TensorMeta flat = codes->tensor();
+  Node* squeeze =
+      graph.insert_after(pool, kSqueezeDims, graph.unique_name("squeeze"), {{"self", codes}, {"dim", Ints{2, 3}}});
+  std::vector<Dim> sizes = flat.sizes;
+  sizes.resize(4, Dim(int64_t{1}));
+  graph.replace_all_uses(codes, graph.add_output(squeeze, squeeze->name(), std::move(flat)), squeeze);
+  codes->tensor() = contiguous_meta(at::kByte, std::move(sizes));
+}
+
 std::optional<OpId> operator_on_codes(const OpId& op) {
   if (op == ops::kAdd) return kAddCodes;
   if (op == ops::kMul) return kMulCodes;
@@ -128,6 +140,7 @@ PassResult compute_on_codes(Program& program) {
     const std::optional<End> end = read_end(*node);
     if (!end) continue;
     const OpId op = *operator_on_codes(node->op());
+    const bool drops_image = node->op() == kMeanDim && !bool_arg(*node, "keepdim");
     std::optional<std::vector<NamedArgument>> args =
         op == kAvgPoolCodes ? read_average(*node) : read_binary(program, *node);
     if (!args) continue;
@@ -141,6 +154,7 @@ PassResult compute_on_codes(Program& program) {
     node->set_args(std::move(*args));
     node->set_op(op);
     node->output()->tensor().dtype = at::kByte;
+    if (drops_image) drop_image(graph, node);
     result.changed = true;
   }
   return result;

@@ -37,8 +37,10 @@ TEST_F(ComputeOnCodes, SumsAreThoseOfTheQuantizedProgramToTheBit) {
   expect_near(through(net, add(image("a", kImage), image("b", kHidden)), kHalf), kHalf, 0);
 }
 
-TEST_F(ComputeOnCodes, ReluAfterASum) {
-  expect_near(through(net, net.relu(add(image("a", kImage), image("b", kHidden))), kHidden), kHidden, 0);
+TEST_F(ComputeOnCodes, ClampsAfterASum) {
+  Value* sum = through(net, net.relu(add(image("a", kImage), image("b", kHidden))), kHidden);
+  sum = net.op("aten.hardtanh.default", {{"self", add(sum, sum)}, {"min_val", 0.21}, {"max_val", 3.0}});
+  expect_near(through(net, sum, kImage), kImage, 0);
 }
 
 TEST_F(ComputeOnCodes, ProductsAreThoseOfTheQuantizedProgramToTheBit) {
@@ -75,6 +77,8 @@ TEST_F(ComputeOnCodes, AveragesOfWholeImages) {
   expect_near(through(net, a, kHalf), kHalf, 1);
   Value* b = net.op("aten.mean.dim", {{"self", image("b", kImage)}, {"dim", Ints{-1, -2}}, {"keepdim", true}});
   expect_near(through(net, b, kHalf), kHalf, 1);
+  Value* c = net.op("aten.mean.dim", {{"self", image("c", kImage)}, {"dim", Ints{2, 3}}});
+  expect_near(through(net, net.relu(c), kHalf), kHalf, 1);
 }
 
 TEST_F(ComputeOnCodes, WhatHasNoOperatorStays) {

@@ -74,7 +74,7 @@ bool read_sum(const Layer& layer, const Node& node, const Value* sums, Epilogue&
   if (residual && residual->grid.dtype != at::kByte) residual.reset();
   if (!residual && !layer.is_linear()) return false;
   epilogue.addend = addend;
-  epilogue.residual = std::move(residual);
+  epilogue.residual = residual;
   return true;
 }
 
