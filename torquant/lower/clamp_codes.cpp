@@ -30,7 +30,7 @@ Grid limited(const Grid& grid, const Limits& limits) {
 
 namespace {
 
-// Numbers have at most one code of such a grid, and each code is that of its number.
+// Then float32 tells the codes apart, and the number of a code has that code.
 bool is_byte(const Grid& grid) { return grid.dtype == at::kByte || grid.dtype == at::kChar; }
 
 // The codes clamped: by the quantize node that makes them, where `reader` alone sees them.

@@ -8,6 +8,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
+#include "torquant/pass/aliasing.h"
 
 namespace torquant::onednn {
 namespace {
@@ -69,7 +70,8 @@ bool read_sum(const Layer& layer, const Node& node, const Value* sums, Epilogue&
   Value* other = node.input("other");
   if (self == nullptr || other == nullptr || self == other || double_arg(node, "alpha") != 1) return false;
   Value* addend = self == sums ? other : self;
-  if (addend->tensor().dtype != at::kFloat || addend->tensor().sizes != sums->tensor().sizes) return false;
+  if (!addend->is_tensor() || addend->tensor().dtype != at::kFloat || is_written(addend)) return false;
+  if (addend->tensor().sizes != sums->tensor().sizes) return false;
   std::optional<OnGrid> residual = dequantized(addend);
   if (residual && residual->grid.dtype != at::kByte) residual.reset();
   if (!residual && !layer.is_linear()) return false;

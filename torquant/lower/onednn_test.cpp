@@ -136,6 +136,14 @@ TEST_F(LowerToOnednn, AddsFloatsBehindALinearLayer) {
   EXPECT_EQ(lowered.report.float_operators, std::vector<std::string>{"%transpose (aten.transpose.int)"});
 }
 
+TEST_F(LowerToOnednn, DoesNotAddWhatIsWrittenLater) {
+  Value* base = net.relu(net.input("base", {2, 6, 32}));
+  Value* row = net.op("aten.select.int", {{"self", base}, {"dim", int64_t{0}}, {"index", int64_t{1}}});
+  Value* sum = add(linear(through(net, net.input("x", {6, 32}), kImage), "a", 32), row);
+  net.op("aten.add_.Tensor", {{"self", row}, {"other", 1.0}});
+  expect_one_step(unary("relu", sum), Grid{1e-4, 0, 0, 255, at::kByte}, {"uint8 → float32"});
+}
+
 TEST_F(LowerToOnednn, AddsCodesBehindALinearLayer) {
   Value* codes = quantize(net, net.input("x", {2, 6, 32}), kImage);
   const auto x = [&] { return dequantize(net, codes, kImage); };
