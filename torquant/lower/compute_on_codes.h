@@ -5,8 +5,9 @@
 
 namespace torquant {
 
-// dequantize → an addition [→ relu] or an average pool → quantize, all uint8, becomes one operator of
-// lower/integer_ops.h. Additions that a convolution can take along are better fused with that, before.
+// dequantize → an addition or multiplication [→ clamp] or an average pool → quantize, all uint8, becomes one operator
+// of lower/integer_ops.h. Stored operands may be int8: they are stored anew. Additions that a convolution can take
+// along are better fused with that, before.
 PassResult compute_on_codes(Program& program);
 
 }  // namespace torquant

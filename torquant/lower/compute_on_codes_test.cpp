@@ -27,6 +27,7 @@ class ComputeOnCodes : public testing::Test {
     EXPECT_GT(before.abs().max().item<double>(), 0);
   }
   Value* add(Value* a, Value* b) { return net.op("aten.add.Tensor", {{"self", a}, {"other", b}}); }
+  Value* mul(Value* a, Value* b) { return net.op("aten.mul.Tensor", {{"self", a}, {"other", b}}); }
   Value* image(const char* name, const Grid& grid) { return through(net, net.input(name, {2, 5, 7, 9}), grid); }
 
   TestProgram net;
@@ -36,8 +37,29 @@ TEST_F(ComputeOnCodes, SumsAreThoseOfTheQuantizedProgramToTheBit) {
   expect_near(through(net, add(image("a", kImage), image("b", kHidden)), kHalf), kHalf, 0);
 }
 
-TEST_F(ComputeOnCodes, ReluAfterASum) {
-  expect_near(through(net, net.relu(add(image("a", kImage), image("b", kHidden))), kHidden), kHidden, 0);
+TEST_F(ComputeOnCodes, ClampsAfterASum) {
+  Value* sum = through(net, net.relu(add(image("a", kImage), image("b", kHidden))), kHidden);
+  sum = net.op("aten.hardtanh.default", {{"self", add(sum, sum)}, {"min_val", 0.21}, {"max_val", 3.0}});
+  expect_near(through(net, sum, kImage), kImage, 0);
+}
+
+TEST_F(ComputeOnCodes, ProductsAreThoseOfTheQuantizedProgramToTheBit) {
+  expect_near(through(net, net.relu(mul(image("a", kImage), image("b", kHidden))), kHalf), kHalf, 0);
+}
+
+TEST_F(ComputeOnCodes, OperandsOfOtherSizesAreRepeated) {
+  Value* x = image("x", kImage);
+  Value* of_channels = through(net, net.input("channels", {2, 5, 1, 1}), kHidden);
+  Value* of_columns = through(net, net.input("columns", {9}), kHalf);
+  expect_near(through(net, mul(x, of_channels), kHalf), kHalf, 0);
+  expect_near(through(net, add(of_channels, x), kHidden), kHidden, 0);
+  expect_near(through(net, mul(of_columns, x), kHidden), kHidden, 0);
+  expect_near(through(net, add(of_columns, of_channels), kHidden), kHidden, 0);
+}
+
+TEST_F(ComputeOnCodes, AStoredOperandMayBeSigned) {
+  Value* stored = dequantize(net, net.buffer("shift", at::randint(-128, 128, {5, 1, 1}).to(at::kChar)), kSigned);
+  expect_near(through(net, mul(image("a", kImage), stored), kHidden), kHidden, 0);
 }
 
 TEST_F(ComputeOnCodes, Averages) {
@@ -55,6 +77,8 @@ TEST_F(ComputeOnCodes, AveragesOfWholeImages) {
   expect_near(through(net, a, kHalf), kHalf, 1);
   Value* b = net.op("aten.mean.dim", {{"self", image("b", kImage)}, {"dim", Ints{-1, -2}}, {"keepdim", true}});
   expect_near(through(net, b, kHalf), kHalf, 1);
+  Value* c = net.op("aten.mean.dim", {{"self", image("c", kImage)}, {"dim", Ints{2, 3}}});
+  expect_near(through(net, net.relu(c), kHalf), kHalf, 1);
 }
 
 TEST_F(ComputeOnCodes, WhatHasNoOperatorStays) {
@@ -62,7 +86,7 @@ TEST_F(ComputeOnCodes, WhatHasNoOperatorStays) {
   const std::vector<Value*> float_ones = {
       net.op("aten.add.Tensor", {{"self", a}, {"other", image("b", kImage)}, {"alpha", 2.0}}),
       add(a, net.input("number", {2, 5, 7, 9})),
-      add(a, through(net, net.input("row", {9}), kImage)),
+      mul(a, net.input("factor", {1})),
       add(a, image("signed", kSigned)),
       net.op("aten.mean.dim", {{"self", a}, {"dim", Ints{1}}, {"keepdim", true}}),
       net.op("aten.adaptive_avg_pool2d.default", {{"self", a}, {"output_size", Ints{3, 3}}}),

@@ -1,8 +1,12 @@
 #include "torquant/lower/grid.h"
 
+#include <algorithm>
+
+#include "torquant/core/rounding.h"
 #include "torquant/graph/graph.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/pass/aliasing.h"
 
 namespace torquant {
 namespace {
@@ -42,6 +46,12 @@ Value* insert(const OpId& op, const char* name, Node* position, Value* input, co
 
 }  // namespace
 
+int64_t code_of(double number, const Grid& grid) {
+  const float steps = static_cast<float>(number) * static_cast<float>(1.0 / grid.scale);
+  const float code = round_half_even(steps) + static_cast<float>(grid.zero_point);
+  return static_cast<int64_t>(std::clamp(code, static_cast<float>(grid.min), static_cast<float>(grid.max)));
+}
+
 std::optional<OnGrid> read_quantize(const Node* node) {
   if (node == nullptr || node->op() != ops::kQuantizePerTensor) return std::nullopt;
   std::optional<OnGrid> read_node = read(*node);
@@ -53,7 +63,9 @@ std::optional<OnGrid> read_dequantize(const Node* node) {
 }
 
 std::optional<OnGrid> dequantized(const Value* value) {
-  return value == nullptr ? std::nullopt : read_dequantize(value->producer());
+  if (value == nullptr) return std::nullopt;
+  const std::optional<OnGrid> read_node = read_dequantize(value->producer());
+  return read_node && !is_written(value) ? read_node : std::nullopt;
 }
 
 Value* insert_quantize(Node* position, Value* numbers, const Grid& grid) {

@@ -20,6 +20,9 @@ struct Grid {
   bool operator==(const Grid&) const = default;
 };
 
+// The code of a number other than NaN, as a quantize node computes it (docs/semantics.md, Q10).
+int64_t code_of(double number, const Grid& grid);
+
 // A quantize or dequantize node: what it reads, and the grid.
 struct OnGrid {
   Value* input;
@@ -30,7 +33,7 @@ struct OnGrid {
 std::optional<OnGrid> read_quantize(const Node* node);
 std::optional<OnGrid> read_dequantize(const Node* node);
 
-// The dequantize node behind a value, read.
+// The dequantize node behind a value, read. Nothing where an in-place operator writes over the numbers.
 std::optional<OnGrid> dequantized(const Value* value);
 
 // A new node before `position`, with the metadata of that.

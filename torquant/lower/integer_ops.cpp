@@ -1,80 +1,66 @@
 #include "torquant/lower/integer_ops.h"
 
+#include <ATen/ExpandUtils.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string>
 
 #include "torquant/core/error.h"
-#include "torquant/core/rounding.h"
+#include "torquant/lower/codes_arithmetic.h"
 #include "torquant/primitives/operator_library.h"
-
-// One body, compiled also for the instructions of x86-64-v3, which have vectors of eight and roundings.
-#if defined(__x86_64__) && (defined(__clang__) || defined(__GNUC__))
-#define TORQUANT_TARGET_V3 [[gnu::target("avx2,sse4.1")]]
-#else
-#define TORQUANT_TARGET_V3
-#endif
 
 namespace torquant {
 namespace {
 
 constexpr int64_t kGrain = 32768;  // codes that one thread takes at once
 
-bool has_avx2() {
-#if defined(__x86_64__)
-  static const bool has = __builtin_cpu_supports("avx2");
-  return has;
-#else
-  return false;
-#endif
-}
-
-// A grid in the types of the arithmetic.
-struct Dequantize {
-  explicit Dequantize(const Grid& grid)
-      : scale(static_cast<float>(grid.scale)), zero_point(static_cast<int32_t>(grid.zero_point)) {}
-  float operator()(uint8_t code) const { return static_cast<float>(code - zero_point) * scale; }
-  float scale;
-  int32_t zero_point;
+// Steps in bytes from one code to the next; 0 for an operand that is the same all along.
+struct Steps {
+  int64_t out, a, b;
 };
 
-struct Quantize {
-  explicit Quantize(const Grid& grid)
-      : inverse_scale(static_cast<float>(1.0 / grid.scale)),
-        zero_point(static_cast<float>(grid.zero_point)),
-        min(static_cast<float>(grid.min)),
-        max(static_cast<float>(grid.max)) {}
-  [[gnu::always_inline]] uint8_t operator()(float number) const { return rounded(number * inverse_scale); }
-  [[gnu::always_inline]] uint8_t rounded(float steps) const {
-    const float code = round_half_even(steps) + zero_point;
-    return static_cast<uint8_t>(static_cast<int32_t>(std::min(std::max(code, min), max)));
-  }
-  float inverse_scale, zero_point, min, max;
+template <class Op>
+[[gnu::always_inline]] inline void run_steps(Op op, uint8_t* out, const uint8_t* a, const uint8_t* b, Steps steps,
+                                             int64_t count) {
+  for (int64_t i = 0; i < count; ++i) out[i * steps.out] = op(a[i * steps.a], b[i * steps.b]);
+}
+
+// The steps that occur in dense tensors are constants, so that the compiler makes vectors of them.
+template <class Op>
+[[gnu::always_inline]] inline void run_span(Op op, uint8_t* out, const uint8_t* a, const uint8_t* b, Steps steps,
+                                            int64_t count) {
+  if (steps.out == 1 && steps.a == 1 && steps.b == 1) return run_steps(op, out, a, b, {1, 1, 1}, count);
+  if (steps.out == 1 && steps.a == 1 && steps.b == 0) return run_steps(op, out, a, b, {1, 1, 0}, count);
+  if (steps.out == 1 && steps.a == 0 && steps.b == 1) return run_steps(op, out, a, b, {1, 0, 1}, count);
+  run_steps(op, out, a, b, steps, count);
+}
+
+template <class Op>
+void run_portable(Op op, uint8_t* out, const uint8_t* a, const uint8_t* b, Steps steps, int64_t count) {
+  run_span(op, out, a, b, steps, count);
+}
+
+template <class Op>
+TORQUANT_TARGET_V3 void run_v3(Op op, uint8_t* out, const uint8_t* a, const uint8_t* b, Steps steps, int64_t count) {
+  run_span(op, out, a, b, steps, count);
+}
+
+struct Sum {
+  [[gnu::always_inline]] uint8_t operator()(uint8_t x, uint8_t y) const { return out(a(x) + b(y)); }
+  Dequantize a, b;
+  Quantize out;
 };
 
-[[gnu::always_inline]] inline void add_span(const uint8_t* a, Dequantize a_grid, const uint8_t* b, Dequantize b_grid,
-                                            Quantize out_grid, uint8_t* out, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) out[i] = out_grid(a_grid(a[i]) + b_grid(b[i]));
-}
-
-void add_portable(const uint8_t* a, Dequantize a_grid, const uint8_t* b, Dequantize b_grid, Quantize out_grid,
-                  uint8_t* out, int64_t count) {
-  add_span(a, a_grid, b, b_grid, out_grid, out, count);
-}
-
-TORQUANT_TARGET_V3 void add_v3(const uint8_t* a, Dequantize a_grid, const uint8_t* b, Dequantize b_grid,
-                               Quantize out_grid, uint8_t* out, int64_t count) {
-  add_span(a, a_grid, b, b_grid, out_grid, out, count);
-}
-
-void check_codes(const char* op, const char* name, const at::Tensor& x) {
-  if (x.scalar_type() == at::kByte) return;
-  throw Error({.where = op, .what = fmt::format("{} is {}", name, c10::toString(x.scalar_type())), .allowed = "uint8"});
-}
+struct Product {
+  [[gnu::always_inline]] uint8_t operator()(uint8_t x, uint8_t y) const { return out(a(x) * b(y)); }
+  Dequantize a, b;
+  Quantize out;
+};
 
 // Codes, channels last.
 struct Image {
@@ -97,26 +83,64 @@ int64_t output_size(int64_t size, int64_t kernel, int64_t stride, int64_t paddin
   return (size + 2 * padding - kernel) / stride + 1;
 }
 
+template <class Op>
+at::Tensor elementwise(const char* name, const at::Tensor& a, const at::Tensor& b, const Op& op) {
+  check_codes(name, "a", a);
+  check_codes(name, "b", b);
+  if (!at::are_expandable(a.sizes(), b.sizes())) {
+    throw Error(
+        {.where = name,
+         .what = fmt::format("a has sizes [{}], b [{}]", fmt::join(a.sizes(), ", "), fmt::join(b.sizes(), ", ")),
+         .allowed = "sizes that PyTorch broadcasts"});
+  }
+  const at::Tensor none;  // the result: laid out as a and b are
+  at::TensorIterator spans = at::TensorIteratorConfig().add_output(none).add_const_input(a).add_const_input(b).build();
+  const auto run = has_avx2() ? run_v3<Op> : run_portable<Op>;
+  spans.for_each(
+      [&](char** data, const int64_t* strides, int64_t count) {
+        run(op, reinterpret_cast<uint8_t*>(data[0]), reinterpret_cast<const uint8_t*>(data[1]),
+            reinterpret_cast<const uint8_t*>(data[2]), {strides[0], strides[1], strides[2]}, count);
+      },
+      kGrain);
+  return spans.output();
+}
+
 }  // namespace
 
 at::Tensor add_codes(const at::Tensor& a, const Grid& a_grid, const at::Tensor& b, const Grid& b_grid,
                      const Grid& out) {
-  check_codes("add_codes", "a", a);
-  check_codes("add_codes", "b", b);
-  if (a.sizes() != b.sizes()) {
-    throw Error({.where = "add_codes", .what = "a and b have different sizes", .allowed = "the same sizes"});
+  return elementwise("add_codes", a, b, Sum{Dequantize(a_grid), Dequantize(b_grid), Quantize(out)});
+}
+
+at::Tensor mul_codes(const at::Tensor& a, const Grid& a_grid, const at::Tensor& b, const Grid& b_grid,
+                     const Grid& out) {
+  return elementwise("mul_codes", a, b, Product{Dequantize(a_grid), Dequantize(b_grid), Quantize(out)});
+}
+
+at::Tensor map_codes(const at::Tensor& x, const at::Tensor& table) {
+  check_codes("map_codes", "x", x);
+  check_codes("map_codes", "table", table);
+  if (table.dim() != 1 || table.numel() != 256) {
+    throw Error({.where = "map_codes",
+                 .what = fmt::format("table has sizes [{}]", fmt::join(table.sizes(), ", ")),
+                 .allowed = "[256]"});
   }
-  const at::Tensor dense = a.is_non_overlapping_and_dense() ? a : a.contiguous();
-  at::Tensor result = at::empty_like(dense);
-  const at::Tensor other = b.strides() == dense.strides() ? b : at::empty_like(dense).copy_(b);
-  const uint8_t* left = dense.const_data_ptr<uint8_t>();
-  const uint8_t* right = other.const_data_ptr<uint8_t>();
-  auto* codes = result.mutable_data_ptr<uint8_t>();
-  const auto add = has_avx2() ? add_v3 : add_portable;
-  at::parallel_for(0, dense.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    add(left + begin, Dequantize(a_grid), right + begin, Dequantize(b_grid), Quantize(out), codes + begin, end - begin);
-  });
-  return result;
+  const at::Tensor entries = table.contiguous();
+  const auto* entry = entries.const_data_ptr<uint8_t>();
+  const at::Tensor none;  // the result: laid out as x is
+  at::TensorIterator spans = at::TensorIteratorConfig().add_output(none).add_const_input(x).build();
+  spans.for_each(
+      [&](char** data, const int64_t* strides, int64_t count) {
+        auto* out = reinterpret_cast<uint8_t*>(data[0]);
+        const auto* in = reinterpret_cast<const uint8_t*>(data[1]);
+        if (strides[0] == 1 && strides[1] == 1) {
+          for (int64_t i = 0; i < count; ++i) out[i] = entry[in[i]];
+        } else {
+          for (int64_t i = 0; i < count; ++i) out[i * strides[0]] = entry[in[i * strides[1]]];
+        }
+      },
+      kGrain);
+  return spans.output();
 }
 
 at::Tensor avg_pool2d_codes(const at::Tensor& x, const Grid& grid, const Windows& windows, const Grid& out) {
@@ -171,29 +195,28 @@ at::Tensor avg_pool2d_codes(const at::Tensor& x, const Grid& grid, const Windows
 
 namespace {
 
-Grid codes_grid(double scale, int64_t zero_point, int64_t min = 0, int64_t max = 255) {
-  return {.scale = scale, .zero_point = zero_point, .min = min, .max = max, .dtype = at::kByte};
-}
-
-at::Tensor add_op(const at::Tensor& a, double a_scale, int64_t a_zero_point, const at::Tensor& b, double b_scale,
-                  int64_t b_zero_point, double scale, int64_t zero_point, int64_t min, int64_t max) {
-  return add_codes(a, codes_grid(a_scale, a_zero_point), b, codes_grid(b_scale, b_zero_point),
-                   codes_grid(scale, zero_point, min, max));
+template <auto elementwise_codes>
+at::Tensor binary_op(const at::Tensor& a, double a_scale, int64_t a_zero_point, const at::Tensor& b, double b_scale,
+                     int64_t b_zero_point, double scale, int64_t zero_point, int64_t min, int64_t max) {
+  return elementwise_codes(a, uint8_grid(a_scale, a_zero_point), b, uint8_grid(b_scale, b_zero_point),
+                           uint8_grid(scale, zero_point, min, max));
 }
 
 at::Tensor avg_pool2d_op(const at::Tensor& x, double x_scale, int64_t x_zero_point, at::IntArrayRef kernel,
                          at::IntArrayRef stride, at::IntArrayRef padding, double scale, int64_t zero_point, int64_t min,
                          int64_t max) {
-  return avg_pool2d_codes(x, codes_grid(x_scale, x_zero_point), {kernel.vec(), stride.vec(), padding.vec()},
-                          codes_grid(scale, zero_point, min, max));
+  return avg_pool2d_codes(x, uint8_grid(x_scale, x_zero_point), {kernel.vec(), stride.vec(), padding.vec()},
+                          uint8_grid(scale, zero_point, min, max));
 }
 
 const OperatorLibrary kOperators = [] {
   OperatorLibrary library("torquant");
-  library.define_composite(
-      "add_codes(Tensor a, float a_scale, int a_zero_point, Tensor b, float b_scale, int b_zero_point, "
-      "float output_scale, int output_zero_point, int quant_min, int quant_max) -> Tensor",
-      add_op);
+  const std::string of_two =
+      "_codes(Tensor a, float a_scale, int a_zero_point, Tensor b, float b_scale, int b_zero_point, "
+      "float output_scale, int output_zero_point, int quant_min, int quant_max) -> Tensor";
+  library.define_composite("add" + of_two, binary_op<add_codes>);
+  library.define_composite("mul" + of_two, binary_op<mul_codes>);
+  library.define_composite("map_codes(Tensor x, Tensor table) -> Tensor", map_codes);
   library.define_composite(
       "avg_pool2d_codes(Tensor x, float x_scale, int x_zero_point, int[] kernel_size, int[] stride, int[] padding, "
       "float output_scale, int output_zero_point, int quant_min, int quant_max) -> Tensor",

@@ -9,12 +9,16 @@
 
 namespace torquant {
 
-// Arithmetic on uint8 codes for which LibTorch has no operator; as dispatcher operators torquant::add_codes and
-// torquant::avg_pool2d_codes. Throw Error for another dtype, rank or size.
+// Arithmetic on uint8 codes for which LibTorch has no operator; as dispatcher operators torquant::add_codes,
+// torquant::mul_codes, torquant::map_codes and torquant::avg_pool2d_codes. Throw Error for another dtype, rank or size.
 
-// Codes of a + b: each operand as a dequantize node gives it, the sum as a quantize node takes it, to the bit
-// (docs/semantics.md, Q10 and Q14). a, b: the same sizes.
+// Codes of a + b and a * b: each operand as a dequantize node gives it, the result as a quantize node takes it, to the
+// bit (docs/semantics.md, Q10 and Q14). a, b: sizes that PyTorch broadcasts.
 at::Tensor add_codes(const at::Tensor& a, const Grid& a_grid, const at::Tensor& b, const Grid& b_grid, const Grid& out);
+at::Tensor mul_codes(const at::Tensor& a, const Grid& a_grid, const at::Tensor& b, const Grid& b_grid, const Grid& out);
+
+// table[code] of each code. table: uint8 [256].
+at::Tensor map_codes(const at::Tensor& x, const at::Tensor& table);
 
 // Codes of the mean over windows of the last two dimensions; zeros around the image count.
 struct Windows {

@@ -7,6 +7,7 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/lower/grid.h"
 #include "torquant/lower/moving_ops.h"
+#include "torquant/pass/aliasing.h"
 
 namespace torquant {
 namespace {
@@ -31,14 +32,16 @@ std::unordered_map<Value*, Value*> codes_behind(const Node& node, const Grid& gr
   return codes;
 }
 
-// What `node` reads and nobody has quantized yet; nothing where an input is on another grid, or all are on this one.
-std::vector<Value*> unquantized(const Node& node, const Grid& grid) {
+// What `node` reads that is not on `grid`; nothing where an in-place operator writes over it. Of what is quantized
+// already, bytes alone change their grid: by a table (map_codes.h).
+std::vector<Value*> not_on_grid(const Node& node, const Grid& grid) {
   std::vector<Value*> numbers;
   for (Value* input : node.inputs()) {
     if (!input->is_tensor()) continue;
     const std::optional<OnGrid> read = dequantized(input);
-    if (read && read->grid != grid) return {};
-    if (!read) numbers.push_back(input);
+    if (read && read->grid == grid) continue;
+    if (is_written(input) || (read && (read->grid.dtype != at::kByte || grid.dtype != at::kByte))) return {};
+    numbers.push_back(input);
   }
   return numbers;
 }
@@ -52,7 +55,7 @@ PassResult quantize_before_moving(Program& program) {
   for (Node* node : nodes) {
     const std::optional<OnGrid> quantize = read_quantize(sole_reader(node->output()));
     if (!quantize) continue;
-    for (Value* numbers : unquantized(*node, quantize->grid)) {
+    for (Value* numbers : not_on_grid(*node, quantize->grid)) {
       Value* codes = insert_quantize(node, numbers, quantize->grid);
       node->replace_input(numbers, insert_dequantize(node, codes, quantize->grid));
       result.changed = true;

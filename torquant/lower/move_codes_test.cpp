@@ -98,11 +98,35 @@ TEST_F(MoveCodes, WhatFollowsIsQuantizedBefore) {
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 
-TEST_F(MoveCodes, AnOperandOnAnotherGridKeepsTheRestInFloat) {
+TEST_F(MoveCodes, AnOperandOnAnotherGridIsQuantizedAnew) {
   Value* a = net.relu(net.input("a", {2, 3, 4}));
   Value* b = through(net, net.input("b", {2, 3, 4}), kHidden);
   Value* cat = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}});
   Program program = net.returns({through(net, cat, kImage)});
+  EXPECT_TRUE(quantize_before_moving(program).changed);
+  EXPECT_EQ(outputs_of(program, net.examples())[0]
+                .sub(outputs_of(net.program(), net.examples())[0])
+                .abs()
+                .max()
+                .item<double>(),
+            0);
+  EXPECT_TRUE(move_codes(program).changed);
+}
+
+TEST_F(MoveCodes, SignedOperandsOnAnotherGridKeepTheRestInFloat) {
+  const Grid other = {.scale = 0.05, .zero_point = 3, .min = -128, .max = 127, .dtype = at::kChar};
+  Value* a = through(net, net.input("a", {2, 3, 4}), kSigned);
+  Value* b = through(net, net.input("b", {2, 3, 4}), other);
+  Value* cat = net.op("aten.cat.default", {{"tensors", std::vector<Value*>{a, b}}});
+  Program program = net.returns({through(net, cat, kSigned)});
+  EXPECT_FALSE(quantize_before_moving(program).changed);
+}
+
+TEST_F(MoveCodes, WhatIsWrittenInPlaceIsNotQuantizedBefore) {
+  Value* x = net.relu(net.input("x", {2, 3, 4}));
+  Value* moved = net.op("aten.transpose.int", {{"self", x}, {"dim0", int64_t{0}}, {"dim1", int64_t{1}}});
+  net.op("aten.mul_.Tensor", {{"self", x}, {"other", net.input("y", {3, 4})}});
+  Program program = net.returns({through(net, moved, kImage)});
   EXPECT_FALSE(quantize_before_moving(program).changed);
 }
 

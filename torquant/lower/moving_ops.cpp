@@ -1,11 +1,9 @@
 #include "torquant/lower/moving_ops.h"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <unordered_set>
 
-#include "torquant/core/rounding.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
@@ -40,15 +38,8 @@ void set_max_pool_on_codes(Node& node) {
   node.set_args(std::move(args));
 }
 
-// The code of the number that a pad fills in, as a quantize node computes it (docs/semantics.md, Q10). None of NaN.
-std::optional<int64_t> fill_code(const Node& pad, const Grid& grid) {
-  const Argument value = arg_or_default(pad, "value");
-  const auto number = static_cast<float>(is_none(value) ? 0 : double_arg(pad, "value"));
-  if (std::isnan(number)) return std::nullopt;
-  const float code =
-      round_half_even(number * static_cast<float>(1.0 / grid.scale)) + static_cast<float>(grid.zero_point);
-  return static_cast<int64_t>(std::clamp(code, static_cast<float>(grid.min), static_cast<float>(grid.max)));
-}
+// The number that a pad fills in.
+double fill_value(const Node& pad) { return is_none(arg_or_default(pad, "value")) ? 0 : double_arg(pad, "value"); }
 
 }  // namespace
 
@@ -80,9 +71,9 @@ bool move_on_codes(Node& node, const Grid& grid) {
     if (grid.dtype != at::kByte && grid.dtype != at::kChar) return false;
     set_max_pool_on_codes(node);
   } else if (pads_with_a_constant(node)) {
-    const std::optional<int64_t> code = fill_code(node, grid);
-    if (!code) return false;
-    node.set_args({{"self", node.input("self")}, {"pad", *node.find_arg("pad")}, {"value", *code}});
+    const double number = fill_value(node);
+    if (std::isnan(number)) return false;
+    node.set_args({{"self", node.input("self")}, {"pad", *node.find_arg("pad")}, {"value", code_of(number, grid)}});
     node.set_op(kConstantPad);
   }  // the rest has one name for both
   node.output()->tensor().dtype = grid.dtype;

@@ -8,7 +8,7 @@
 
 namespace torquant {
 
-// What lowering did with one convolution or linear layer.
+// What lowering did with one layer: a convolution, linear layer or product of two activations.
 struct LoweredLayer {
   std::string node;  // "layer1.0.conv1 (%conv2d_1, aten.conv2d.default)"
   bool lowered = false;
@@ -32,9 +32,11 @@ struct LoweredProgram {
   LoweringReport report;
 };
 
-// Real integer arithmetic from LibTorch's own kernels, for x86-64: convolutions and linear layers between dequantize
-// and quantize nodes become onednn::qconv_pointwise and onednn::qlinear_pointwise with prepacked weights, with bias,
-// activation, residual sum and requantization fused; operators that only move values work on the codes.
+// Real integer arithmetic from LibTorch's own kernels, for x86-64: convolutions (of one to three dimensions) and linear
+// layers between dequantize and quantize nodes become onednn::qconv_pointwise and onednn::qlinear_pointwise with
+// prepacked weights, with bias, activation, residual sum and requantization fused; products of two activations become
+// aten::_int_mm; sums, products, averages, operators on single numbers and those that only move values work on the
+// codes.
 //
 // Results are within one step of the converted program's: oneDNN multiplies scales in another order, and a fused layer
 // skips float roundings. The program runs on this machine in this process: packed weights are opaque, and save_pt2

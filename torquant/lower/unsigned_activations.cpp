@@ -2,21 +2,26 @@
 
 #include <algorithm>
 
-#include "torquant/lower/grid.h"
-
 namespace torquant {
 namespace {
 
-constexpr int64_t kShift = 128;
-
 void shift(Node& node, const Grid& grid) {
-  node.set_arg("zero_point", grid.zero_point + kShift);
-  node.set_arg("quant_min", grid.min + kShift);
-  node.set_arg("quant_max", grid.max + kShift);
-  node.set_arg("dtype", at::kByte);
+  const Grid grown = make_unsigned(grid);
+  node.set_arg("zero_point", grown.zero_point);
+  node.set_arg("quant_min", grown.min);
+  node.set_arg("quant_max", grown.max);
+  node.set_arg("dtype", grown.dtype);
 }
 
 }  // namespace
+
+Grid make_unsigned(const Grid& grid) {
+  return {.scale = grid.scale,
+          .zero_point = grid.zero_point + kUnsignedShift,
+          .min = grid.min + kUnsignedShift,
+          .max = grid.max + kUnsignedShift,
+          .dtype = at::kByte};
+}
 
 PassResult make_activations_unsigned(Program& program) {
   PassResult result;

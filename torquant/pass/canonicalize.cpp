@@ -7,6 +7,7 @@
 
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/pass/aliasing.h"
 #include "torquant/pass/canonicalize_linear.h"
 #include "torquant/pass/reference_representation.h"
 
@@ -29,15 +30,6 @@ struct OpName {
   }
   OpId id() const { return OpId(fmt::format("{}.{}.{}", space, name, overload)); }
 };
-
-// Whether a result of `node` shares memory with an argument.
-bool may_alias(const Node& node) {
-  const c10::OperatorHandle* op = find_operator(node.op());
-  if (op == nullptr) return true;
-  const auto& returns = op->schema().returns();
-  const bool annotated = std::any_of(returns.begin(), returns.end(), [](auto& r) { return r.alias_info() != nullptr; });
-  return annotated || node.op().name().find("dropout") != std::string::npos;  // gives its input back in inference
-}
 
 // In `node` alone the tensor that it writes is seen: it is fresh from its producer and nobody holds a view of it.
 bool owns_what_it_writes(const Node& node, const Value* written) {

@@ -10,16 +10,9 @@
 #include "torquant/graph/interpreter.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/pass/aliasing.h"
 
 namespace torquant {
-namespace {
-
-bool writes_in_place(const Node& node) {
-  const c10::OperatorHandle* op = find_operator(node.op());
-  return op != nullptr && op->schema().is_mutable();
-}
-
-}  // namespace
 
 std::unordered_set<const Value*> constant_values(const Program& program) {
   std::unordered_set<const Value*> constants;

@@ -62,22 +62,25 @@ std::vector<const Node*> in_matching_order(const Program& program, const OpId& o
   return nodes;
 }
 
+bool same_sizes(const Value* a, const Value* b) {
+  return a->is_tensor() && b->is_tensor() && a->tensor().sizes == b->tensor().sizes;
+}
+
 // Why an operator without a weight, a product, cannot be quantized; empty where it can.
-std::string refusal(const Node& node) {
+std::string refusal(const Backend& backend, const Node& node) {
   for (const Value* operand : node.inputs()) {
     if (!operand->is_tensor() || !at::isFloatingType(operand->tensor().dtype)) {
       return fmt::format("its operand %{} is no tensor of floats", operand->name());
     }
   }
   if (node.op() != ops::kMul && node.op() != ops::kAdd) return "";
-  if (written_as(node).function.ends_with(".mul_")) return "it is written in place, as mul_";
+  const bool in_place = written_as(node).function.ends_with(".mul_");
+  if (backend.equal_sizes_only && in_place) return "it is written in place, as mul_";
   for (const char* name : {"self", "other"}) {
     if (node.input(name) == nullptr) return fmt::format("its operand {} is a number", name);
   }
-  if (node.input("self")->tensor().sizes != node.input("other")->tensor().sizes) {
-    return "its operands have different sizes";
-  }
-  return "";
+  const bool equal = same_sizes(node.input("self"), node.input("other"));
+  return backend.equal_sizes_only && !equal ? "its operands have different sizes" : "";
 }
 
 }  // namespace
@@ -131,7 +134,7 @@ void Annotator::match(const Pattern& pattern, const Node& node, const Rule& rule
     const Node* add = sole_reader(node.output());
     if (add == nullptr || (add->op() != ops::kAdd && add->op() != ops::kAddInPlace)) return;
     addend = other_operand(*add, node.output());
-    if (addend == nullptr) return;
+    if (addend == nullptr || (!backend_.equal_sizes_only && !same_sizes(addend, node.output()))) return;
     nodes.push_back(add);
   }
   if (pattern.activation == nullptr) {
@@ -158,7 +161,7 @@ bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nod
   const Node& heart = *nodes[0];
   if (!pattern.has_weight()) {
     if (!rule.config->input_activation) return false;
-    if (std::string reason = refusal(heart); !reason.empty()) {
+    if (std::string reason = refusal(backend_, heart); !reason.empty()) {
       annotations_.refuse(&heart, std::move(reason));
       return false;
     }

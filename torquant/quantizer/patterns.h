@@ -43,6 +43,9 @@ struct Backend {
   std::vector<std::pair<std::string, OpId>> functions;
   std::vector<std::pair<std::string, OpId>> modules;
   std::vector<QuantizationConfig> configs;  // those that its kernels are for
+  // As torchao: sums and products of different sizes, and products written in place (mul_), stay in float. Else they
+  // are taken, and an addend of other sizes is not fused with a layer.
+  bool equal_sizes_only = true;
 };
 
 struct ConfigArgs {

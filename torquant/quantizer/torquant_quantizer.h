@@ -16,8 +16,9 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
 // computes in float:
 //
 //   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6, hardswish, silu}
-//   linear [+ relu, hardtanh, relu6, hardswish, silu, leaky_relu, tanh, gelu]
-//   add [+ relu] of two tensors of the same sizes; avg_pool2d, adaptive_avg_pool2d, mean
+//   conv1d, conv3d [+ relu, hardtanh, relu6]
+//   linear [+ add] [+ relu], linear + {hardtanh, relu6, hardswish, silu, leaky_relu, tanh, gelu}
+//   add [+ relu], mul [+ relu] of two tensors; avg_pool2d, adaptive_avg_pool2d, mean
 //   max_pool2d, cat, flatten behind one of these
 //
 // What is fused is observed behind its activation: a range is that of the clamp where there is one. How an activation

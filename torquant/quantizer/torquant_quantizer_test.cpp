@@ -69,13 +69,48 @@ TEST_F(Torquant, AnActivationIsTakenHoweverItIsWritten) {
 
 TEST_F(Torquant, SumsThatHaveNoOperatorAreRefusedWithAReason) {
   Value* x = net.relu(net.input("x", {2, 3}));
-  Value* wide = op("add.Tensor", {{"self", x}, {"other", net.input("y", {3})}});
-  Value* number = op("add.Tensor", {{"self", wide}, {"other", 1.0}});
+  Value* number = op("add.Tensor", {{"self", x}, {"other", 1.0}});
   Value* sum = op("add.Tensor", {{"self", number}, {"other", x}});
   annotate(net.relu(sum));
-  EXPECT_EQ(*annotations.reason(wide->producer()), "its operands have different sizes");
   EXPECT_EQ(*annotations.reason(number->producer()), "its operand other is a number");
   EXPECT_TRUE(observes(sum, number) && observes(sum, x));
+}
+
+TEST_F(Torquant, TakesTheScalesOfChannels) {
+  Value* x = net.conv2d(net.input("x", {1, 3, 8, 8}), "body", 4);
+  Value* mean = op("adaptive_avg_pool2d.default", {{"self", x}, {"output_size", Ints{1, 1}}});
+  Value* gate = op("sigmoid.default", {{"self", net.conv2d(mean, "gate", 4, 1)}});
+  Value* scaled = op("mul.Tensor", {{"self", x}, {"other", gate}});
+  scaled->producer()->set_metadata("torch_fn", "mul__1;method_descriptor.mul_");  // x *= gate
+  annotate(scaled);
+  EXPECT_TRUE(observes(scaled, x) && observes(scaled, gate));
+}
+
+TEST_F(Torquant, TakesConvolutionsOfOneAndThreeDimensions) {
+  Value* x = net.input("x", {1, 3, 8});
+  Value* clamped = op("hardtanh.default",
+                      {{"self", op("conv1d.default", {{"input", x}, {"weight", net.parameter("a", {4, 3, 3})}})}});
+  Value* image = op("view.default", {{"self", clamped}, {"size", Ints{1, 3, 2, 2, 2}}});
+  Value* y = op("conv3d.default", {{"input", image}, {"weight", net.parameter("b", {4, 3, 1, 1, 1})}});
+  annotate(net.relu(y));
+  EXPECT_TRUE(is_taken(clamped) && observes(y, image));
+}
+
+TEST_F(Torquant, TheSumOfALinearLayerStaysInItsRegisters) {
+  Value* x = net.input("x", {5, 4});
+  Value* linear = net.linear(x, "fc", 4);
+  Value* sum = op("add.Tensor", {{"self", x}, {"other", linear}});
+  annotate(net.relu(sum));
+  EXPECT_TRUE(observes(sum, x));
+  EXPECT_FALSE(observes(sum, linear));
+}
+
+TEST_F(Torquant, DoesNotFuseAnAddendThatIsRepeated) {
+  Value* x = net.input("x", {1, 3, 8, 8});
+  Value* conv = net.conv2d(x, "body", 4);
+  Value* sum = op("add.Tensor", {{"self", conv}, {"other", net.input("shift", {4, 1, 1})}});
+  annotate(sum);
+  EXPECT_TRUE(observes(sum, conv));
 }
 
 TEST_F(Torquant, MaxPoolsKeepTheScaleOfWhatTheyRead) {

@@ -1,0 +1,82 @@
+#include "torquant/lower/clamp_codes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "torquant/graph/neighbours.h"
+#include "torquant/graph/operator_schema.h"
+#include "torquant/graph/ops.h"
+#include "torquant/pass/node_builder.h"
+
+namespace torquant {
+
+std::optional<Limits> read_limits(const Node& node) {
+  const std::string& op = node.op().name();
+  if (ops::is_relu(node.op())) return Limits{.least = 0};
+  if (op == "aten.relu6.default") return Limits{0, 6};
+  if (op != "aten.hardtanh.default" && op != "aten.hardtanh_.default") return std::nullopt;
+  const Limits limits{double_arg(node, "min_val"), double_arg(node, "max_val")};
+  return std::isnan(limits.least) || std::isnan(limits.most) ? std::nullopt : std::optional(limits);
+}
+
+Grid limited(const Grid& grid, const Limits& limits) {
+  Grid result = grid;
+  result.min = code_of(limits.least, grid);
+  result.max = code_of(limits.most, grid);
+  return result;
+}
+
+namespace {
+
+// Then float32 tells the codes apart, and the number of a code has that code.
+bool is_byte(const Grid& grid) { return grid.dtype == at::kByte || grid.dtype == at::kChar; }
+
+// The codes clamped: by the quantize node that makes them, where `reader` alone sees them.
+Value* clamped(Value* codes, const Grid& range, Node* reader) {
+  Node* producer = codes->producer();
+  const std::optional<OnGrid> made = read_quantize(producer);
+  Grid narrowed = range;
+  if (made) {
+    narrowed.min = std::clamp(made->grid.min, range.min, range.max);
+    narrowed.max = std::clamp(made->grid.max, range.min, range.max);
+  }
+  const bool on_one_grid = made && made->grid.scale == range.scale && made->grid.zero_point == range.zero_point &&
+                           made->grid.dtype == range.dtype;
+  if (!on_one_grid || sole_reader(codes) == nullptr || narrowed.min == narrowed.max) {
+    return NodeBuilder(reader->graph(), reader, *reader).clamp(codes, range.min, range.max);
+  }
+  producer->set_arg("quant_min", narrowed.min);
+  producer->set_arg("quant_max", narrowed.max);
+  return codes;
+}
+
+}  // namespace
+
+PassResult clamp_codes(Program& program) {
+  PassResult result;
+  Graph& graph = program.graph();
+  std::vector<Node*> clamps;  // a match erases one of them, and nodes that are none
+  for (Node& node : graph) {
+    if (read_limits(node)) clamps.push_back(&node);
+  }
+  for (Node* node : clamps) {
+    const std::optional<OnGrid> input = dequantized(node->input("self"));
+    Node* last = sole_reader(node->output());
+    const std::optional<OnGrid> quantize = read_quantize(last);
+    if (!input || !quantize || input->grid != quantize->grid || !is_byte(input->grid)) continue;
+    const Grid range = limited(input->grid, *read_limits(*node));
+    if (range.min > range.max) continue;
+    Value* codes = clamped(input->input, range, node);
+    Node* dequantize = node->input("self")->producer();
+    graph.replace_all_uses(last->output(), codes);
+    for (Node* dead : {last, node, dequantize}) {
+      if (dead->output()->users().empty()) graph.erase(dead);
+    }
+    result.changed = true;
+  }
+  return result;
+}
+
+}  // namespace torquant
