@@ -12,12 +12,15 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/moving_ops.h"
+#include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/unsigned_activations.h"
+#include "torquant/pass/canonicalize.h"
 #include "torquant/pass/constant_values.h"
 #include "torquant/pass/remove_dead.h"
 
@@ -44,7 +47,9 @@ class RuntimeLowering {
   }
 
   RuntimeModel run() {
+    canonicalize(program_);
     make_activations_unsigned(program_);
+    clamp_codes(program_);
     quantize_before_moving(program_);
     move_codes(program_);
     fuse_layers();
@@ -84,7 +89,7 @@ class RuntimeLowering {
   void fuse(const onednn::Layer& layer, const onednn::Epilogue& epilogue, const format::Layer& packed) {
     Node* last = epilogue.nodes.empty() ? layer.node : epilogue.nodes.back();
     std::vector<NamedArgument> args = {{"input", layer.input.input}};
-    if (epilogue.other) args.push_back({"residual", epilogue.other->input});
+    if (epilogue.residual) args.push_back({"residual", epilogue.residual->input});
     Node* node =
         graph_.insert_before(last, kFusedLayer, graph_.unique_name(layer.node->name() + "_int8"), std::move(args));
     for (const auto& [key, text] : layer.node->metadata()) node->set_metadata(key, text);

@@ -39,6 +39,14 @@ bool clamp_codes(const onednn::Epilogue& epilogue, format::Layer& packed) {
 std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn::Epilogue& epilogue,
                                         RuntimeModel& memory, std::string& reason) {
   format::Layer packed{};
+  if (layer.image_rank == 1 || layer.image_rank == 3) {
+    reason = "the runtime has no kernel for it";
+    return std::nullopt;
+  }
+  if (epilogue.addend != nullptr && !epilogue.adds_codes()) {
+    reason = "what is added to it is not quantized to 8 bits with one scale";
+    return std::nullopt;
+  }
   // Without a quantize node behind it: reals, on a grid of ones.
   const bool to_reals = !epilogue.output.has_value();
   if (to_reals && (layer.node->op() != ops::kLinear || epilogue.activation != "none")) {
@@ -86,13 +94,13 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   std::vector<float>& offset = memory.numbers.emplace_back(padded, 0.0f);
   const TensorGrid input = tensor_grid(layer.input.grid),
                    output = to_reals ? TensorGrid{} : tensor_grid(*epilogue.output);
-  const TensorGrid residual = epilogue.other ? tensor_grid(epilogue.other->grid) : TensorGrid{};
+  const TensorGrid residual = epilogue.residual ? tensor_grid(epilogue.residual->grid) : TensorGrid{};
   const at::Tensor scales = layer.scales.contiguous();
   const float* bias = layer.bias.defined() ? layer.bias.const_data_ptr<float>() : nullptr;
   for (size_t n = 0; n < shape.channels; ++n) {
     const double scale = scales.const_data_ptr<float>()[scales.numel() == 1 ? 0 : n];
     const Requantization how =
-        requantization(input, scale, bias == nullptr ? 0 : bias[n], output, epilogue.other ? &residual : nullptr);
+        requantization(input, scale, bias == nullptr ? 0 : bias[n], output, epilogue.residual ? &residual : nullptr);
     start[n] = -input.zero_point * sums[n];
     multiplier[n] = how.multiplier;
     offset[n] = how.offset;
@@ -100,7 +108,7 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   packed.start = start;
   packed.multiplier = multiplier;
   packed.offset = offset;
-  packed.residual_multiplier = epilogue.other ? residual_multiplier(residual, output) : 0;
+  packed.residual_multiplier = epilogue.residual ? residual_multiplier(residual, output) : 0;
   return packed;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime.h"
 
