@@ -17,7 +17,7 @@ struct Ymm : YmmLanes {
     __m256i even, odd;
   };
   static constexpr size_t kWeightBytes = 64;
-  static constexpr size_t kTileOutputs = 4;  // of 16 registers
+  static constexpr size_t kTileOutputs = 4;  // 8 sums and 4 vectors of words, of 16 registers
 
   static TORQUANT_INLINE __m256i load_first(const void* from, size_t count) {
     if (count == 32) return load(from);

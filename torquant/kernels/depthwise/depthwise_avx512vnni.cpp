@@ -17,8 +17,7 @@ namespace {
 struct Zmm {
   using Codes = __m512i;
   static constexpr size_t kBytes = 64, kLanes = 16, kWeightBytes = 64;
-  // Of 32 registers: these sums, steps of the group before and words of the two before that.
-  static constexpr size_t kTileOutputs = 8;
+  static constexpr size_t kTileOutputs = 8;  // 16 sums of half of the channels, 8 vectors of words of the others
 
   static TORQUANT_INLINE __m512i zero() { return _mm512_setzero_si512(); }
   static TORQUANT_INLINE __m512i load(const void* from) { return _mm512_loadu_si512(from); }
