@@ -2,6 +2,10 @@
 
 #include "torquant/kernels/igemm/igemm_internal.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#endif
+
 // Tiles of up to 6 rows x 64 columns or 8 rows x 48: at least 8 accumulators hide the latency of vpdpbusd (4 cycles at
 // two a cycle), and 24 leave registers for 4 vectors of weights. Loads a step: rows + vectors, under half of the dot
 // products, so the weights may come from L2.
