@@ -20,21 +20,45 @@ if(TORQUANT_SANITIZE)
   target_link_libraries(torquant_warnings INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:$<TARGET_OBJECTS:torquant_sanitizer_defaults>>)
 endif()
 
+# ISA suffix of a file, the processor that has it, and the compiler's flags.
+set(TORQUANT_ISA_avx2 x86_64 -mavx2 -mfma)
+set(TORQUANT_ISA_avx512vnni x86_64 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
+set(TORQUANT_ISA_neondot aarch64 -march=armv8.2-a+dotprod)
+
+# Takes the files of other processors out of the list, and gives the others their flags.
+function(torquant_isa_sources LIST)
+  foreach(isa avx2 avx512vnni neondot)
+    set(flags ${TORQUANT_ISA_${isa}})
+    list(POP_FRONT flags processor)
+    set(files ${${LIST}})
+    list(FILTER files INCLUDE REGEX "_${isa}\\.cpp$")
+    if(CMAKE_SYSTEM_PROCESSOR STREQUAL processor)
+      set_source_files_properties(${files} PROPERTIES COMPILE_OPTIONS "${flags}")
+    elseif(files)
+      list(REMOVE_ITEM ${LIST} ${files})
+    endif()
+  endforeach()
+  set(${LIST} ${${LIST}} PARENT_SCOPE)
+endfunction()
+
 # torquant_layer(NAME [DEPENDS layer...] [LIBS target...])
-# Compiles torquant/NAME/*.cpp (without *_test.cpp and *_bench.cpp) and, in NAME_test and NAME_bench, the others.
+# Compiles torquant/NAME/*.cpp and those of its subfolders (without *_test.cpp and *_bench.cpp) and, in NAME_test and
+# NAME_bench, the others. A file named after an instruction set (x_avx2.cpp) is compiled for it, and left out where the
+# processor is another.
 # The arguments are the rules that tests/layering enforces on the includes of the folder.
 function(torquant_layer NAME)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBS" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.cpp ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*/*.cpp)
   set(tests ${sources})
   set(benches ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|bench)\\.cpp$")
+  torquant_isa_sources(sources)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(JOIN ARG_DEPENDS "\", \"" depends_json)
   list(JOIN ARG_LIBS "\", \"" libs_json)
   set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_TABLE "\"${NAME}\": {\"layers\": [\"${depends_json}\"], \"libs\": [\"${libs_json}\"]}")
-  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.h)
+  file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*.h ${CMAKE_SOURCE_DIR}/torquant/${NAME}/*/*.h)
   list(TRANSFORM ARG_DEPENDS PREPEND torquant_)
 
   # The interface half carries includes and libraries to other layers, the object half the code.

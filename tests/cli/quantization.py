@@ -148,7 +148,7 @@ class Quantization(CliCase):
         for signal_number, threads in ((signal.SIGINT, "1"), (signal.SIGTERM, "2")):
             output.write_text("the old one")
             err = self.interrupt([*arguments, "-o", output, "--threads", threads], signal_number, 1)
-            self.assertRegex(err, rf"interrupted after [\d,]+ of 3,000 calibration samples; what they gave is in {state}\n"
+            self.assertRegex(err, rf"interrupted after [\d,]+ of 3,000 calibration samples; what was calibrated is in {state}\n"
                                   rf"  to go on: the same command with --resume {state}\n")
             self.assertEqual(output.read_text(), "the old one")
             self.assert_error(*arguments[:4], "--observers", str(state), "-o", str(output), says=["an interrupted calibration", "--resume"])

@@ -1,4 +1,4 @@
-"""The JSON Schema of recipes and the program judge alike: recipe_schema_test.py TORQUANT README"""
+"""The JSON Schema of recipes and the program judge alike: recipe_schema_test.py TORQUANT EXAMPLES"""
 import json
 import pathlib
 import re
@@ -9,7 +9,7 @@ import unittest
 
 import jsonschema
 
-PROGRAM, README = sys.argv[1], pathlib.Path(sys.argv[2])
+PROGRAM, EXAMPLES = sys.argv[1], pathlib.Path(sys.argv[2])
 
 
 def rule(select, scheme="float"):
@@ -71,8 +71,8 @@ class RecipeSchema(unittest.TestCase):
             self.assertFalse(self.validator.is_valid(recipe), recipe)
             self.assertFalse(self.accepted(recipe), recipe)
 
-    def test_the_examples_of_the_readme_are_good_to_both(self):
-        examples = re.findall(r"```jsonc\n(.*?)```", README.read_text(), re.DOTALL)
+    def test_the_examples_of_the_documentation_are_good_to_both(self):
+        examples = re.findall(r"```jsonc\n(.*?)```", EXAMPLES.read_text(), re.DOTALL)
         self.assertGreater(len(examples), 0)
         for text in examples:
             self.validator.validate(json.loads(re.sub(r"//.*", "", text)))

@@ -28,7 +28,7 @@ THIRD_PARTY = {
     "png.h": "PNG::PNG",
 }
 # The C and C++ standard libraries, POSIX and compiler intrinsics have no folder of their own.
-SYSTEM = re.compile(r"[a-z0-9_]+(\.h)?|sys/[a-z0-9_]+\.h")
+SYSTEM = re.compile(r"[a-z0-9_]+(\.h)?|(asm|sys)/[a-z0-9_]+\.h")
 HEAVY = {"torch/torch.h", "torch/extension.h", "ATen/ATen.h"}
 EVERYTHING = {"cli"}  # may include all layers and libraries: it stands on top
 

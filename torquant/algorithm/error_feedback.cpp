@@ -41,13 +41,18 @@ at::Tensor fit(const at::Tensor& weight, const at::Tensor& covariance, const at:
 }
 
 // W3. weight: [groups, out, K]; scales: [groups, out, 1]. Gives codes as float64.
-at::Tensor round_columns(at::Tensor weight, const at::Tensor& covariance, const at::Tensor& scales, QuantRange range) {
+at::Tensor round_columns(at::Tensor weight, const at::Tensor& covariance, const at::Tensor& scales, QuantRange range,
+                         const std::function<void()>& poll) {
   const at::Tensor damped = plus_diagonal(covariance, kDamping * mean_variance(covariance));
-  const at::Tensor inverse = at::cholesky_inverse(at::linalg_cholesky(damped));
+  const at::Tensor lower = at::linalg_cholesky(damped);
+  poll();
+  const at::Tensor inverse = at::cholesky_inverse(lower);
+  poll();
   const at::Tensor upper = at::linalg_cholesky(inverse, /*upper=*/true);
   at::Tensor codes = at::zeros_like(weight);
   const int64_t columns = weight.size(2);
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
+    poll();
     const int64_t end = std::min(begin + kBlock, columns);
     at::Tensor block = weight.slice(2, begin, end).clone();
     at::Tensor errors = at::zeros_like(block);
@@ -91,7 +96,8 @@ at::Tensor LayerMoments::cross_covariance() const {
 }
 
 RoundedLayer round_with_error_feedback(const at::Tensor& weight, const at::Tensor& scales, const LayerMoments& moments,
-                                       QuantRange range) {
+                                       QuantRange range, const std::function<void()>& user_poll) {
+  const std::function<void()> poll = user_poll ? user_poll : [] {};
   at::Tensor covariance = moments.covariance();
   at::Tensor cross = moments.cross_covariance();
   const int64_t groups = covariance.size(0), out = weight.size(0), columns = weight.size(1);
@@ -101,12 +107,13 @@ RoundedLayer round_with_error_feedback(const at::Tensor& weight, const at::Tenso
   const bool sorted = groups == 1;
   at::Tensor order;
   at::Tensor fitted = fit(original, covariance, cross);
+  poll();
   if (sorted) {
     order = at::argsort(covariance[0].diagonal(), /*stable=*/true, /*dim=*/0, /*descending=*/true);
     covariance = covariance.index_select(1, order).index_select(2, order);
     fitted = fitted.index_select(2, order);
   }
-  at::Tensor codes = round_columns(fitted.clone(), covariance, steps, range);
+  at::Tensor codes = round_columns(fitted.clone(), covariance, steps, range, poll);
   if (sorted) codes = codes.index_select(2, at::argsort(order));
   const at::Tensor shift =
       at::bmm(original, moments.mean_f().unsqueeze(2)) - at::bmm(codes * steps, moments.mean_x().unsqueeze(2));

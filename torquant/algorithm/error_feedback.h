@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+
 #include "torquant/core/choose_qparams.h"
 
 namespace torquant {
@@ -36,7 +38,8 @@ struct RoundedLayer {
 // rounded column by column, each column's error made up for by the columns to come (GPTQ, Frantar et al. 2022), and the
 // mean that is left goes into the bias.
 //   weight [out, K], float32    scales [out], float32; codes lie in `range`
+// `poll`, where there is one, is called between steps of at most about a second; it may throw.
 RoundedLayer round_with_error_feedback(const at::Tensor& weight, const at::Tensor& scales, const LayerMoments& moments,
-                                       QuantRange range);
+                                       QuantRange range, const std::function<void()>& poll = nullptr);
 
 }  // namespace torquant

@@ -114,6 +114,7 @@ RoundToDataResult round_to_data(Program& converted, const Program& reference,
     floating.run_until(twin);
     LayerMoments moments;
     for (size_t i = 0; i < samples.size(); ++i) {
+      if (options.poll) options.poll();
       moments.add(patches(*layer.node, quantized.argument(i, *layer.node, "input")),
                   patches(twin, floating.argument(i, twin, "input")));
     }
@@ -125,7 +126,7 @@ RoundToDataResult round_to_data(Program& converted, const Program& reference,
     const at::Tensor weight = floating.argument(0, twin, "weight");
     const at::Tensor scales = quantized.argument(0, *layer.dequantize, "scales");
     const QuantRange range{int_arg(*layer.dequantize, "quant_min"), int_arg(*layer.dequantize, "quant_max")};
-    const RoundedLayer rounded = round_with_error_feedback(weight.flatten(1), scales, moments, range);
+    const RoundedLayer rounded = round_with_error_feedback(weight.flatten(1), scales, moments, range, options.poll);
     codes.copy_(rounded.codes.view(codes.sizes()));
     if (!layer.bias.empty()) {
       at::Tensor bias = *converted.find_state(layer.bias);

@@ -14,6 +14,8 @@ struct RoundToDataOptions {
   std::function<bool(const Node&)> selects = nullptr;  // which layers; all if null
   // After each layer. May throw, and then leaves the layers to come as they were.
   std::function<void(size_t done, size_t total)> after_layer = nullptr;
+  // Called between steps of at most about a second. May throw likewise.
+  std::function<void()> poll = nullptr;
 };
 
 struct RoundToDataResult {

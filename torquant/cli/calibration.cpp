@@ -41,8 +41,8 @@ void refuse_synthetic(const CalibrationFlags& flags, const PreparedProgram& prep
                        "or the speed is to be tried"});
 }
 
-int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const CalibrationFlags& flags,
-                       const InterruptGuard& interrupt) {
+UnfinishedCalibration calibrate_with(const Dataset& data, PreparedProgram& prepared, const CalibrationFlags& flags,
+                                     const InterruptGuard& interrupt) {
   const BatchPlan plan = plan_batches(prepared.program(), data, flags.batch_size, /*preferred=*/1);
   const int64_t wanted = wanted_samples(data, flags);
   // A program of a fixed batch takes whole batches only; padding would count some samples twice.
@@ -82,7 +82,7 @@ int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const Cal
     interrupt.end(fmt::format("{} of {} calibration samples", with_commas(done), with_commas(total)),
                   keep_calibration(prepared, flags.recipe, done, place, flags.checkpoint));
   }
-  return total;
+  return place;
 }
 
 std::vector<std::vector<at::Tensor>> first_samples(const Dataset& data, const Program& program,

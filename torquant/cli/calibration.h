@@ -8,6 +8,7 @@
 #include "torquant/cli/data_flags.h"
 #include "torquant/cli/interrupt.h"
 #include "torquant/data/dataset.h"
+#include "torquant/pt2e/observer_statistics.h"
 #include "torquant/pt2e/prepare.h"
 
 namespace torquant::cli {
@@ -26,9 +27,9 @@ struct CalibrationFlags {
 // Made-up data give no ranges: an Error where observers wait for some, unless allowed.
 void refuse_synthetic(const CalibrationFlags& flags, const PreparedProgram& prepared);
 
-// Shows the data to the observers, and gives the number of samples that were seen.
-int64_t calibrate_with(const Dataset& data, PreparedProgram& prepared, const CalibrationFlags& flags,
-                       const InterruptGuard& interrupt);
+// Shows the data to the observers, and gives where that ended: what was seen, as an interruption would leave it.
+UnfinishedCalibration calibrate_with(const Dataset& data, PreparedProgram& prepared, const CalibrationFlags& flags,
+                                     const InterruptGuard& interrupt);
 
 // The first samples, at most `count`, as inputs of calls.
 std::vector<std::vector<at::Tensor>> first_samples(const Dataset& data, const Program& program,

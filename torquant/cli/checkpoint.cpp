@@ -15,7 +15,7 @@ std::string keep_calibration(const PreparedProgram& prepared, const std::string&
   } catch (const Error& error) {
     return fmt::format("nothing was kept: {}", error.what());
   }
-  return fmt::format("what they gave is in {}\n  to go on: the same command with --resume {}", path, path);
+  return fmt::format("what was calibrated is in {}\n  to go on: the same command with --resume {}", path, path);
 }
 
 int64_t resume_calibration(PreparedProgram& prepared, const std::string& recipe, const std::string& path,

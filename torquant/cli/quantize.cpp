@@ -90,30 +90,31 @@ void print_quantized(const Options& options, const QuantizationReport& report, c
   for (const Refusal& refusal : report.refusals) fmt::print("note: {}: {}\n", refusal.node, refusal.reason);
 }
 
-// Rounds the weights of layers whose scheme asks for it; gives their number.
+bool rounds_to_data(const RecipeQuantizer& quantizer, const Node& node) {
+  const RecipeQuantizer::Decision* decision = quantizer.decision(node.name());
+  const Scheme* scheme = decision == nullptr ? nullptr : find_scheme(decision->scheme);
+  return scheme != nullptr && scheme->rounds_to_data;
+}
+
+// Rounds the weights of layers whose scheme asks for it; gives their number. `kept`: of the calibration, should the
+// user interrupt.
 size_t round_weights(ConvertedProgram& converted, const Program& reference, const RecipeQuantizer& quantizer,
-                     const Dataset* data, const CalibrationFlags& flags, const InterruptGuard& interrupt) {
-  const auto selects = [&](const Node& node) {
-    const RecipeQuantizer::Decision* decision = quantizer.decision(node.name());
-    const Scheme* scheme = decision == nullptr ? nullptr : find_scheme(decision->scheme);
-    return scheme != nullptr && scheme->rounds_to_data;
-  };
-  const Graph& graph = converted.program.graph();
-  if (std::none_of(graph.begin(), graph.end(), selects)) return 0;
-  if (data == nullptr) {
-    converted.report.refusals.push_back(
-        {flags.recipe, "weights are rounded to the nearest codes: rounding them to the data needs --data"});
-    return 0;
-  }
+                     const Dataset& data, const CalibrationFlags& flags, const InterruptGuard& interrupt,
+                     const std::string& kept) {
   std::optional<Progress> progress;
-  const auto after_layer = [&](size_t done, size_t total) {
+  size_t rounded = 0;
+  RoundToDataOptions how;
+  how.selects = [&](const Node& node) { return rounds_to_data(quantizer, node); };
+  how.after_layer = [&](size_t done, size_t total) {
     if (!progress) progress.emplace("round weights", static_cast<int64_t>(total), progress_style(flags.json));
     progress->update(static_cast<int64_t>(done));
-    if (interrupt.received()) interrupt.end(fmt::format("{} of {} layers rounded", done, total), "nothing was written");
+    rounded = done;
+  };
+  how.poll = [&] {
+    if (interrupt.received()) interrupt.end(fmt::format("{} layers rounded", rounded), kept);
   };
   RoundToDataResult result =
-      round_to_data(converted.program, reference, first_samples(*data, reference, flags, kRoundingSamples),
-                    {.selects = selects, .after_layer = after_layer});
+      round_to_data(converted.program, reference, first_samples(data, reference, flags, kRoundingSamples), how);
   for (Refusal& refusal : result.refusals) converted.report.refusals.push_back(std::move(refusal));
   return result.layers;
 }
@@ -132,10 +133,12 @@ ExitCode quantize(const Options& options) {
   refuse_synthetic(flags, prepared);
   const InterruptGuard interrupt;
   std::unique_ptr<Dataset> data;
+  UnfinishedCalibration place;
   if (options.observers.empty()) {
     data = open_data(flags.data, prepared.program(), Split::kTrain);
     done.data = data->name();
-    done.samples = calibrate_with(*data, prepared, flags, interrupt);
+    place = calibrate_with(*data, prepared, flags, interrupt);
+    done.samples = place.samples;
   } else {
     done.samples = read_observers(prepared, flags.recipe, options.observers);
   }
@@ -146,9 +149,21 @@ ExitCode quantize(const Options& options) {
     print_saved(options, done.samples);
   } else {
     const Program reference = prepared.program().clone();
+    const bool rounds =
+        std::ranges::any_of(reference.graph(), [&](const Node& node) { return rounds_to_data(quantizer, node); });
+    // Rounding may take minutes: what was calibrated is on disk meanwhile.
+    const bool keeps = rounds && data != nullptr;
+    const std::string kept =
+        keeps ? keep_calibration(prepared, flags.recipe, done.samples, place, flags.checkpoint) : "";
     ConvertedProgram converted = convert_pt2e(std::move(prepared));
-    done.rounded_layers = round_weights(converted, reference, quantizer, data.get(), flags, interrupt);
+    if (keeps) {
+      done.rounded_layers = round_weights(converted, reference, quantizer, *data, flags, interrupt, kept);
+    } else if (rounds) {
+      converted.report.refusals.push_back(
+          {flags.recipe, "weights are rounded to the nearest codes: rounding them to the data needs --data"});
+    }
     save_pt2(converted.program, options.output);
+    if (keeps) std::filesystem::remove(flags.checkpoint);
     done.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     print_quantized(options, converted.report, quantizer, done);
   }

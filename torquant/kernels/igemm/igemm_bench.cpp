@@ -1,0 +1,98 @@
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "torquant/kernels/igemm/igemm_internal.h"
+#include "torquant/kernels/igemm/packed_weights.h"
+
+// GMAC/s of layers of ResNet-50 and MobileNetV2 (multiply-accumulates that the layer needs, not those of tails).
+
+namespace torquant {
+namespace {
+
+struct Layer {
+  const char* name;
+  size_t rows, columns, runs, run_bytes;
+};
+
+constexpr Layer kLayers[] = {
+    {"resnet50 56x56 1x1 64>64", 3136, 64, 1, 64},    {"resnet50 56x56 3x3 64>64", 3136, 64, 3, 192},
+    {"resnet50 56x56 1x1 64>256", 3136, 256, 1, 64},  {"resnet50 28x28 3x3 128>128", 784, 128, 3, 384},
+    {"resnet50 14x14 3x3 256>256", 196, 256, 3, 768}, {"resnet50 14x14 1x1 1024>256", 196, 256, 1, 1024},
+    {"resnet50 7x7 3x3 512>512", 49, 512, 3, 1536},   {"resnet50 7x7 1x1 512>2048", 49, 2048, 1, 512},
+    {"mobilenet 112x112 32>16", 12544, 16, 1, 32},    {"mobilenet 112x112 16>96", 12544, 96, 1, 16},
+    {"mobilenet 56x56 24>144", 3136, 144, 1, 24},     {"mobilenet 56x56 144>24", 3136, 24, 1, 144},
+    {"mobilenet 14x14 64>384", 196, 384, 1, 64},      {"mobilenet 7x7 960>160", 49, 160, 1, 960},
+};
+
+void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer, int greatest_weight) {
+  const PackedShape shape{.channels = layer.columns, .taps = layer.runs, .inputs = layer.run_bytes};
+  const size_t padded = shape.panels() * 16, row_bytes = layer.run_bytes;
+  std::vector<int8_t> codes(layer.columns * layer.runs * layer.run_bytes);
+  for (size_t i = 0; i < codes.size(); ++i)
+    codes[i] = static_cast<int8_t>(i * 31 % (2 * greatest_weight) - greatest_weight);
+  int8_t* packed = static_cast<int8_t*>(std::aligned_alloc(64, shape.bytes()));
+  pack_weights(shape, codes.data(), packed);
+  const std::vector<uint8_t> fits = pairs_fit(shape, packed);
+  std::vector<uint8_t> input(row_bytes * (layer.rows + 64 * layer.runs), 100), output(layer.rows * layer.columns);
+  std::vector<int32_t> input_offset, run_offset, output_offset, start(padded, 5);
+  for (size_t m = 0; m < layer.rows; ++m) {
+    input_offset.push_back(static_cast<int32_t>(m * row_bytes / layer.runs));
+    output_offset.push_back(static_cast<int32_t>(m * layer.columns));
+  }
+  for (size_t r = 0; r < layer.runs; ++r) run_offset.push_back(static_cast<int32_t>(r * 60 * row_bytes / layer.runs));
+  const std::vector<float> multiplier(padded, 1e-3f), offset(padded, 128);
+  const IgemmArgs args{.rows = layer.rows,
+                       .columns = layer.columns,
+                       .input = input.data(),
+                       .input_offset = input_offset.data(),
+                       .runs = layer.runs,
+                       .run_quads = layer.run_bytes / 4,
+                       .run_offset = run_offset.data(),
+                       .weights = packed,
+                       .pairs_fit = fits.data(),
+                       .start = start.data(),
+                       .multiplier = multiplier.data(),
+                       .offset = offset.data(),
+                       .lo = 0,
+                       .hi = 255,
+                       .output = output.data(),
+                       .output_offset = output_offset.data(),
+                       .residual = nullptr,
+                       .residual_offset = nullptr,
+                       .residual_multiplier = 0};
+  for (auto _ : state) {
+    kernel.run(args);
+    benchmark::ClobberMemory();
+  }
+  const double macs = static_cast<double>(layer.rows * layer.columns * layer.runs * layer.run_bytes);
+  state.counters["GMAC/s"] =
+      benchmark::Counter(macs / 1e9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  std::free(packed);
+}
+
+const bool kRegistered = [] {
+  const IgemmKernel kernels[] = {
+#define TORQUANT_IGEMM_KERNEL(function, isa, row_tile) {#function, CpuIsa::isa, function, row_tile},
+#include "torquant/kernels/igemm/kernels.inc"
+#undef TORQUANT_IGEMM_KERNEL
+  };
+  for (const IgemmKernel& kernel : kernels) {
+    if (!cpu_has(kernel.isa) || kernel.isa == CpuIsa::kScalar) continue;
+    for (const Layer& layer : kLayers) {
+      for (const int greatest_weight : {64, 127}) {
+        if (greatest_weight == 64 && kernel.isa != CpuIsa::kAvx2) continue;  // weights matter to AVX2 alone
+        const std::string name = std::string(kernel.name) + (greatest_weight == 64 ? "/pairs fit/" : "/") + layer.name;
+        benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
+          run(state, kernel, layer, greatest_weight);
+        })->MinTime(0.1);
+      }
+    }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace torquant
