@@ -1,11 +1,12 @@
 // Prepared programs below the container of their archive (records.h): nodes that observe, settings and states of
-// observers. What loads is saved and read back as the same program with the same observers, and can be converted.
+// observers. What loads is saved and read back as the same program with the same observers, and converted.
 #include <fmt/format.h>
 
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/records.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/text.h"
+#include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/pt2e/prepared_io.h"
 
@@ -22,8 +23,9 @@ std::string describe(const PreparedProgram& prepared) {
 }
 
 void convert(PreparedProgram prepared) {
+  const OutputFile written;
   try {
-    convert_pt2e(std::move(prepared));
+    save_pt2(convert_pt2e(std::move(prepared)).program, written.path());
   } catch (const Error&) {
   }
 }
