@@ -1,7 +1,6 @@
 // write_samples FOLDER: small prepared programs (NAME.pt2) and statistics (NAME.observers), for make_corpus.py.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/ones.h>
-#include <fmt/format.h>
 
 #include "tests/fuzz/small_net.h"
 #include "tests/support/test_quantizer.h"
@@ -32,27 +31,23 @@ PreparedProgram derived_and_fake() {
   return prepare_pt2e(small_net(), quantizer);
 }
 
-void write(const std::string& folder) {
-  for (const auto& [name, type] :
-       std::initializer_list<std::pair<const char*, ObserverType>>{{"min_max", MinMaxSpec{}},
-                                                                   {"moving_average", MovingAverageMinMaxSpec{}},
-                                                                   {"histogram", HistogramSpec{16}}}) {
-    PreparedProgram prepared = prepared_net(type);
-    prepared.forward({at::ones({2, 4})});
-    save_prepared(prepared, fmt::format("{}/{}.pt2", folder, name));
-    ObserverStatistics statistics = collect_statistics(prepared, "r.json", 2);
-    if (name == std::string("moving_average")) statistics.unfinished = {{1, 0, 1}, 8, 2, "data"};
-    save_statistics(statistics, fmt::format("{}/{}.observers", folder, name));
-  }
-  PreparedProgram prepared = derived_and_fake();
+void write(PreparedProgram prepared, const std::string& path, bool finished = true) {
   prepared.forward({at::ones({2, 4})});
-  save_prepared(prepared, folder + "/derived_and_fake.pt2");
+  save_prepared(prepared, path + ".pt2");
+  ObserverStatistics statistics = collect_statistics(prepared, "r.json", 2);
+  if (!finished) statistics.unfinished = {.position = {1, 0, 1}, .samples = 8, .samples_per_batch = 2, .data = "data"};
+  save_statistics(statistics, path + ".observers");
 }
 
 }  // namespace
 }  // namespace torquant::fuzz
 
 int main(int argc, char** argv) {
+  using namespace torquant;
   if (argc != 2) return 2;
-  torquant::fuzz::write(argv[1]);
+  const std::string folder = argv[1];
+  fuzz::write(fuzz::prepared_net(MinMaxSpec{}), folder + "/min_max");
+  fuzz::write(fuzz::prepared_net(MovingAverageMinMaxSpec{}), folder + "/moving_average", /*finished=*/false);
+  fuzz::write(fuzz::prepared_net(HistogramSpec{16}), folder + "/histogram");
+  fuzz::write(fuzz::derived_and_fake(), folder + "/derived_and_fake");
 }
