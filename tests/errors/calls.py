@@ -82,6 +82,14 @@ def range_that_no_data_gives(bench):
     return bench.quantize("--observers", observers(bench, edit))
 
 
+def an_observer_missing(bench):
+    def edit(settings, tensors):
+        gone = settings["observers"].pop()["name"] + "."
+        for name in [name for name in tensors if name.startswith(gone)]:
+            del tensors[name]
+    return bench.quantize("--observers", observers(bench, edit))
+
+
 def finished_calibration(bench):
     return bench.quantize("--resume", observers(bench, lambda *_: None))
 
@@ -94,6 +102,7 @@ OBSERVERS = {
     "another_program": settings(graph=""),
     "damaged_settings": settings(observers=1),
     "newer_settings": settings(version=2),
+    "an_observer_missing": an_observer_missing,
     "range_that_no_data_gives": range_that_no_data_gives,
     "interrupted_calibration": settings(unfinished=INTERRUPTED),
     "finished_calibration": finished_calibration,

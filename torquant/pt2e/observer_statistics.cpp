@@ -162,6 +162,11 @@ ObserverStatistics collect_statistics(const PreparedProgram& prepared, const std
 void restore_statistics(PreparedProgram& prepared, const ObserverStatistics& statistics, const std::string& recipe) {
   const ObserverStatistics ours = collect_statistics(prepared, recipe, 0);
   check_same(statistics, ours);
+  if (statistics.observers.size() != ours.observers.size()) {
+    throw Error({.where = "",
+                 .what = fmt::format("holds {} observers, the program has {}", statistics.observers.size(),
+                                     ours.observers.size())});
+  }
   const std::vector<std::string> names = entry_names(prepared);
   for (const ObserverStatistics::Entry& entry : statistics.observers) {
     const auto found = std::ranges::find(names, entry.name);

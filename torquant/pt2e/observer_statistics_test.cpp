@@ -189,6 +189,17 @@ TEST(ObserverStatistics, RefuseTensorsThatAreNotOfOneObserver) {
             renamed + ": torquant_observers: tensor \"1.x.eps\" is of none of the observers");
 }
 
+TEST(ObserverStatistics, RefuseToLeaveAnObserverWithoutItsOwn) {
+  ObserverStatistics statistics = statistics_of(MinMaxSpec{}, 0, 1);
+  PreparedProgram prepared = prepare(parse_program(kNet), MinMaxSpec{});
+  statistics.observers[1].name = "7.x";
+  EXPECT_EQ(error_text([&] { restore_statistics(prepared, statistics, "r.json"); }),
+            "\"7.x\" is no observer of this program");
+  statistics.observers.pop_back();
+  EXPECT_EQ(error_text([&] { restore_statistics(prepared, statistics, "r.json"); }),
+            "holds 2 observers, the program has 3");
+}
+
 TEST(ObserverStatistics, RefuseACountOfSamplesThatCannotBe) {
   const TempFolder folder;
   const std::string path = folder.path("s.observers");
