@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """errors_test.py TORQUANT MODEL CATALOGUE: docs/errors.md says what the program says.
 
-Runs every provocation (provocations.py) and compares in both directions: what it prints is a message of the catalogue,
-and each message of the catalogue is printed by one. To add a message, add it to both.
+Runs every provocation (programs.py, data.py, calls.py) and compares in both directions: what it prints is a message of
+the catalogue, and each message of the catalogue is printed by one. To add a message, add it to both.
 """
 import concurrent.futures
 import os
@@ -12,7 +12,13 @@ import subprocess
 import sys
 import tempfile
 
-import provocations
+import calls
+import data
+import programs
+from bench import Bench
+
+# By name: a function that takes a Bench and gives the arguments of a call that ends with an error.
+PROVOCATIONS = programs.ALL | data.ALL | calls.ALL
 
 PROGRAM, MODEL, CATALOGUE = sys.argv[1:]
 
@@ -32,22 +38,25 @@ def main():
     messages = catalogue()
     problems, provoked = [], set()
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        calls = []
-        for function in provocations.ALL:
-            bench = provocations.Bench(pathlib.Path(folder) / function.__name__, MODEL, PROGRAM)
-            args = function(bench)
-            calls.append([*bench.before, PROGRAM, *args])
-        results = list(pool.map(run, calls))
-    for function, (text, code) in zip(provocations.ALL, results):
+        commands = {}
+        for name, provoke in PROVOCATIONS.items():
+            bench = Bench(pathlib.Path(folder) / name, MODEL, PROGRAM)
+            args = provoke(bench)
+            commands[name] = [*bench.before, PROGRAM, *args]
+        results = dict(zip(commands, pool.map(run, commands.values())))
+        left = {name: [output for output in ("out.pt2", "y.safetensors") if (pathlib.Path(folder) / name / output).is_file()] for name in results}
+    for name, (text, code) in results.items():
         fitting = {message for message, pattern in messages.items() if pattern.fullmatch(text)}
         provoked |= fitting
         if code not in (1, 2):
-            problems.append(f"{function.__name__} ends with code {code}, which is no error")
+            problems.append(f"{name} ends with code {code}, which is no error")
+        if left[name]:
+            problems.append(f"{name} leaves an output: {left[name]}")
         if len(fitting) != 1:
-            problems.append(f"{function.__name__} gives a message that fits {len(fitting)} of the catalogue:\n{text}")
+            problems.append(f"{name} gives a message that fits {len(fitting)} of the catalogue:\n{text}")
     problems += [f"no provocation gives this message of the catalogue:\n{message}" for message in messages if message not in provoked]
     print(*problems, sep="\n\n")
-    print(f"{len(messages)} messages, {len(provocations.ALL)} provocations, {len(problems)} problems")
+    print(f"{len(messages)} messages, {len(PROVOCATIONS)} provocations, {len(problems)} problems")
     return 1 if problems or not messages else 0
 
 

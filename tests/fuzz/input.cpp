@@ -17,6 +17,13 @@ InputFile::InputFile(std::string_view bytes)
 
 InputFile::~InputFile() { close(descriptor_); }
 
+OutputFile::OutputFile() {
+  static int count = 0;
+  path_ = fmt::format("/dev/shm/torquant_fuzz_{}_{}", getpid(), count++);
+}
+
+OutputFile::~OutputFile() { unlink(path_.c_str()); }
+
 void expect_that(bool holds, const std::string& what) {
   if (holds) return;
   fmt::print(stderr, "broken promise: {}\n", what);

@@ -30,6 +30,20 @@ class InputFile {
   std::string path_;
 };
 
+// A path in memory for what is to be written; the file is removed again.
+class OutputFile {
+ public:
+  OutputFile();
+  ~OutputFile();
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
 // Ends the process, saying `what`, when a promise does not hold.
 void expect_that(bool holds, const std::string& what);
 

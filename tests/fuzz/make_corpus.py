@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""make_corpus.py: writes the seeds of the fuzz targets that come from PyTorch and NumPy anew, into corpus/.
+"""make_corpus.py FUZZ_SAMPLES: writes the seeds of the fuzz targets that come from PyTorch, NumPy and the program
+FUZZ_SAMPLES (write_samples.cpp) anew, into corpus/.
 
 Inputs that fuzzing found stand beside them under names of their own and stay.
 """
@@ -8,6 +9,9 @@ import io
 import json
 import pathlib
 import struct
+import subprocess
+import sys
+import tempfile
 import zipfile
 
 import numpy as np
@@ -109,6 +113,25 @@ def write(name, data):
     path.write_bytes(data)
 
 
+def as_text(records):
+    """Records as records.h has them."""
+    return b"\n".join(b"@@ %s\n%s" % (name.encode(), data) for name, data in records.items())
+
+
+def write_samples(program):
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, folder], check=True)
+        for path in pathlib.Path(folder).glob("*.pt2"):
+            write(f"prepared/{path.stem}", as_text(records_of(path)))
+        for path in pathlib.Path(folder).glob("*.observers"):
+            data = path.read_bytes()
+            end = 8 + int.from_bytes(data[:8], "little")
+            header = json.loads(data[8:end])
+            settings = header.pop("__metadata__")["torquant_observers"]
+            parts = {"header": json.dumps(header, separators=(",", ":")).encode(), "observers": settings.encode(), "data": data[end:]}
+            write(f"statistics/{path.stem}", as_text(parts))
+
+
 def saved(save_with, *arrays, **named):
     file = io.BytesIO()
     save_with(file, *arrays, **named)
@@ -116,12 +139,13 @@ def saved(save_with, *arrays, **named):
 
 
 def main():
+    write_samples(sys.argv[1])
     torch.manual_seed(1)
     for name, net, inputs, shapes in nets():
         archive = io.BytesIO()
         torch.export.save(torch.export.export(net.eval(), inputs, dynamic_shapes=shapes), archive)
         records = records_of(archive)
-        write(f"pt2_records/{name}", b"\n".join(b"@@ %s\n%s" % (key.encode(), data) for key, data in records.items()))
+        write(f"pt2_records/{name}", as_text(records))
         if name in ("conv", "branch"):  # stored and deflated
             packed = io.BytesIO()
             with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED if name == "branch" else zipfile.ZIP_STORED) as zip_file:

@@ -1,7 +1,6 @@
 #include "tests/fuzz/pt2_promises.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "tests/fuzz/input.h"
 #include "torquant/core/error.h"
@@ -16,18 +15,17 @@ Program load(const std::string& path) { return load_pt2(path, {.allow_unknown_op
 }  // namespace
 
 void check_pt2(const std::string& path) {
+  const OutputFile written;
   std::string first;
-  std::string written = fmt::format("/dev/shm/torquant_fuzz_{}.pt2", getpid());
   try {
     const Program program = load(path);
     first = to_text(program);
-    save_pt2(program, written);
+    save_pt2(program, written.path());
   } catch (const Error&) {
     return;
   }
   try {
-    const std::string second = to_text(load(written));
-    unlink(written.c_str());
+    const std::string second = to_text(load(written.path()));
     expect_that(second == first, "load, save, load gives another program:\n" + first + "then\n" + second);
   } catch (const Error& error) {
     expect_that(false, fmt::format("what was saved does not load: {}", error.what()));

@@ -1,5 +1,7 @@
 #include "tests/fuzz/records.h"
 
+#include "tests/support/zip_file.h"
+
 namespace torquant::fuzz {
 namespace {
 
@@ -26,6 +28,12 @@ std::string join_records(const Records& records) {
     text += std::string(kMark) + name + "\n" + bytes;
   }
   return text;
+}
+
+std::string archive_of(const Records& records) {
+  std::vector<zip_file::Entry> entries;
+  for (const auto& [name, bytes] : records) entries.push_back(zip_file::stored("fuzz/" + name, bytes));
+  return zip_file::zip_of(entries);
 }
 
 }  // namespace torquant::fuzz

@@ -19,4 +19,7 @@ using Records = std::vector<std::pair<std::string, std::string>>;
 Records split_records(std::string_view text);
 std::string join_records(const Records& records);
 
+// The .pt2 archive of these records.
+std::string archive_of(const Records& records);
+
 }  // namespace torquant::fuzz

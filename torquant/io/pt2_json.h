@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,23 @@ namespace torquant::pt2 {
 using Json = nlohmann::json;
 
 [[noreturn]] void refuse(std::string what);
+
+// The JSON of that text. Errors for what is none, and for values nested so deeply that they would exhaust the stack:
+// no program comes near.
+template <class AnyJson>
+AnyJson parse(std::string_view text) {
+  constexpr int kMaxDepth = 500;
+  const auto too_deep = [](int depth, Json::parse_event_t, const auto&) -> bool {
+    if (depth > kMaxDepth) refuse("nested too deeply");
+    return true;
+  };
+  try {
+    return AnyJson::parse(text, too_deep);
+  } catch (const Json::exception& error) {
+    refuse(error.what());
+  }
+}
+
 std::string quote(const Json& json);  // for such an error, not too long
 
 // The member `key` of an object; Errors say what is missing or that `json` is no object.

@@ -78,17 +78,8 @@ Result parse_json(const ZipArchive& zip, const std::string& record) {
     refuse(zip.path(), fmt::format("{} has {} bytes", record, zip.size(record)),
            fmt::format("{} for a text", kMaxText));
   }
-  const std::string_view text = zip.bytes(record);
-  // Values nested without end would exhaust the stack; no program comes near this depth.
-  constexpr int kMaxDepth = 500;
-  const auto too_deep = [](int depth, Json::parse_event_t, const auto&) -> bool {
-    if (depth > kMaxDepth) throw Error({.where = "", .what = "nested too deeply"});
-    return true;
-  };
   try {
-    return Result::parse(text.begin(), text.end(), too_deep);
-  } catch (const nlohmann::json::exception& error) {
-    refuse(zip.path(), fmt::format("{}: {}", record, error.what()));
+    return pt2::parse<Result>(zip.bytes(record));
   } catch (const Error& error) {
     throw error.within(record).within(zip.path());
   }

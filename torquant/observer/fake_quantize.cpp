@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <string_view>
 
 #include <ATen/core/grad_mode.h>
@@ -87,10 +88,26 @@ void FakeQuantize::load_state(const State& state) {
     if (name.starts_with(kObserverPrefix)) inner[name.substr(kObserverPrefix.size())] = tensor;
   }
   observer_->load_state(inner);
-  fake_quant_enabled_ = state_tensor(state, "fake_quant_enabled", type_name()).item<int64_t>() != 0;
-  observer_enabled_ = state_tensor(state, "observer_enabled", type_name()).item<int64_t>() != 0;
-  scale_ = state_tensor(state, "scale", type_name()).to(at::kFloat).clone();
-  zero_point_ = state_tensor(state, "zero_point", type_name()).to(zero_point_.scalar_type()).clone();
+  fake_quant_enabled_ = state_number(state, "fake_quant_enabled", type_name()) != 0;
+  observer_enabled_ = state_number(state, "observer_enabled", type_name()) != 0;
+  const at::Tensor scale = state_floats(state, "scale", type_name());
+  const at::Tensor zero_point = state_tensor(state, "zero_point", type_name()).to(at::kDouble);
+  if (scale.dim() != 1 || scale.sizes() != zero_point.sizes()) {
+    throw Error({.where = type_name(),
+                 .what = fmt::format("the saved scale has rank {} and {} elements, zero_point rank {} and {}",
+                                     scale.dim(), scale.numel(), zero_point.dim(), zero_point.numel()),
+                 .allowed = "equal sizes of rank 1"});
+  }
+  for (int64_t i = 0; i < scale.numel(); ++i) {
+    const double one = scale[i].item<double>();
+    const double zero = zero_point[i].item<double>();
+    if (std::isfinite(one) && std::abs(zero) < 0x1p31) continue;
+    throw Error({.where = type_name(),
+                 .what = fmt::format("the saved scale is {}, its zero_point {}", one, zero),
+                 .allowed = "finite numbers, the zero_point of 32 bits"});
+  }
+  scale_ = scale;
+  zero_point_ = zero_point.to(zero_point_.scalar_type());
 }
 
 void FakeQuantize::merge(const Observer& other) {

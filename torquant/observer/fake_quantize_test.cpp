@@ -107,6 +107,24 @@ TEST(FakeQuantize, StateGoesOnWhereItStopped) {
   }
 }
 
+TEST(FakeQuantize, RefusesAStateThatIsNoGrid) {
+  const auto fake_quantize = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
+  const auto problem_with = [&](const char* name, const at::Tensor& tensor) {
+    Observer::State state = fake_quantize->state();
+    state[name] = tensor;
+    return error_text([&] { fake_quantize->load_state(state); });
+  };
+  EXPECT_EQ(problem_with("zero_point", at::full({2}, 0, at::kInt)),
+            "FakeQuantize: the saved scale has rank 1 and 1 elements, zero_point rank 1 and 2\n"
+            "  allowed here: equal sizes of rank 1");
+  EXPECT_EQ(problem_with("scale", at::full({1}, std::numeric_limits<float>::infinity())),
+            "FakeQuantize: the saved scale is inf, its zero_point 0\n"
+            "  allowed here: finite numbers, the zero_point of 32 bits");
+  EXPECT_NE(problem_with("zero_point", at::full({1}, int64_t{1} << 31, at::kLong)), "");
+  EXPECT_EQ(problem_with("observer_enabled", at::full({3}, 1, at::kByte)),
+            "FakeQuantize: the saved observer_enabled has 3 elements of dtype Byte\n  allowed here: one finite number");
+}
+
 TEST(FakeQuantize, MergesWhatItsObserverMerges) {
   const auto one = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);
   const auto other = make(MinMaxSpec{}, FakeQuantizeType::kPlain, kInt8);

@@ -212,14 +212,20 @@ Observer::State HistogramObserver::state() const {
 }
 
 void HistogramObserver::load_state(const State& state) {
-  const at::Tensor histogram = state_tensor(state, "histogram", type_name());
+  const at::Tensor histogram = state_floats(state, "histogram", type_name());
   if (histogram.dim() != 1 || histogram.numel() != bins_) {
     throw Error({.where = type_name(),
                  .what = fmt::format("the saved histogram has {} bins", histogram.numel()),
                  .allowed = std::to_string(bins_)});
   }
+  for (const float mass : values_of<float>(histogram)) {
+    if (std::isfinite(mass) && mass >= 0) continue;
+    throw Error(
+        {.where = type_name(), .what = fmt::format("the saved histogram holds {}", mass), .allowed = "finite, from 0"});
+  }
   UniformObserver::load_state(state);
-  histogram_ = histogram.to(at::kFloat).clone();
+  if (observed()) check_range(min_val_.item<float>(), max_val_.item<float>());
+  histogram_ = histogram;
 }
 
 // O14.

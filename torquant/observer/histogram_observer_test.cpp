@@ -224,6 +224,15 @@ TEST(HistogramObserver, StateGoesOnWhereItStopped) {
   HistogramObserver other(65, kSpec, kInt8);
   EXPECT_EQ(error_text([&] { other.load_state(first.state()); }),
             "HistogramObserver: the saved histogram has 64 bins\n  allowed here: 65");
+  Observer::State state = first.state();
+  state["histogram"] = at::full({64}, -1.0f);
+  EXPECT_EQ(error_text([&] { second.load_state(state); }),
+            "HistogramObserver: the saved histogram holds -1\n  allowed here: finite, from 0");
+  state["histogram"] = at::full({64}, std::nanf(""));
+  EXPECT_THROW(second.load_state(state), Error);
+  state = first.state();
+  state["max_val"] = at::full({}, 3e38f);
+  EXPECT_THROW(second.load_state(state), Error);
 }
 
 TEST(HistogramObserver, RefusesWhatItCannotDo) {

@@ -98,7 +98,7 @@ void LearnableFakeQuantize::load_state(const State& state) {
   FakeQuantize::load_state(completed);
   initialized_ = state.contains("scale");
   const bool observer_enabled = observer_enabled_;
-  enable_range_learning(state_tensor(state, "learning_enabled", type_name()).item<int64_t>() != 0);
+  enable_range_learning(state_number(state, "learning_enabled", type_name()) != 0);
   observer_enabled_ = observer_enabled;
 }
 

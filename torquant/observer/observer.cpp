@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <vector>
 
 #include <ATen/ops/scalar_tensor.h>
@@ -33,8 +34,12 @@ Observer::State Observer::state() const {
 }
 
 void Observer::load_state(const State& state) {
-  const auto count = state.find("nonfinite_count");
-  nonfinite_count_ = count == state.end() ? 0 : count->second.item<int64_t>();
+  const double count = state.contains("nonfinite_count") ? state_number(state, "nonfinite_count", type_name()) : 0;
+  if (!(count >= 0 && count < 0x1p53)) {
+    throw Error(
+        {.where = type_name(), .what = fmt::format("the saved nonfinite_count is {}", count), .allowed = "0 to 2^53"});
+  }
+  nonfinite_count_ = static_cast<int64_t>(count);
 }
 
 void Observer::merge(const Observer& other) { nonfinite_count_ += other.nonfinite_count_; }
@@ -72,6 +77,26 @@ const at::Tensor& state_tensor(const Observer::State& state, const std::string& 
   for (const auto& [present, tensor] : state) names.push_back(present);
   throw Error(
       {.where = observer, .what = fmt::format("the saved state has no {}; it has: {}", name, fmt::join(names, ", "))});
+}
+
+at::Tensor state_floats(const Observer::State& state, const std::string& name, const std::string& observer) {
+  const at::Tensor& tensor = state_tensor(state, name, observer);
+  if (at::isFloatingType(tensor.scalar_type())) return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  throw Error({.where = observer,
+               .what = fmt::format("the saved {} has dtype {}", name, c10::toString(tensor.scalar_type())),
+               .allowed = "floating-point"});
+}
+
+double state_number(const Observer::State& state, const std::string& name, const std::string& observer) {
+  const at::Tensor& tensor = state_tensor(state, name, observer);
+  const bool one = tensor.numel() == 1 && !tensor.is_complex();
+  const double number = one ? tensor.to(at::kDouble).item<double>() : 0;
+  if (one && std::isfinite(number)) return number;
+  throw Error({.where = observer,
+               .what = one ? fmt::format("the saved {} is {}", name, number)
+                           : fmt::format("the saved {} has {} elements of dtype {}", name, tensor.numel(),
+                                         c10::toString(tensor.scalar_type())),
+               .allowed = "one finite number"});
 }
 
 }  // namespace torquant

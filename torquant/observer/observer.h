@@ -74,7 +74,9 @@ const Derived& Observer::same_type(const Observer& other) const {
   return *derived;
 }
 
-// `state`'s tensor of that name; throws Error naming observer and tensor where it is missing.
+// What a saved state holds under that name. Throw Error naming observer and tensor where it is missing or otherwise.
 const at::Tensor& state_tensor(const Observer::State& state, const std::string& name, const std::string& observer);
+at::Tensor state_floats(const Observer::State& state, const std::string& name, const std::string& observer);  // a copy
+double state_number(const Observer::State& state, const std::string& name, const std::string& observer);      // finite
 
 }  // namespace torquant

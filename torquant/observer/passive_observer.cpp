@@ -12,25 +12,29 @@
 namespace torquant {
 
 FixedQParamsObserver::FixedQParamsObserver(const FixedQParamsSpec& qparams, const ObserverSpec& spec,
-                                           const ObserverOptions& options) {
-  const QuantRange range = observer_quant_range(options.dtype, options.quant_range, spec.reduce_range);
-  const auto scale = static_cast<float>(qparams.scale);
-  if (!(scale > 0) || std::isinf(scale)) {
-    throw Error({.where = type_name(), .what = fmt::format("scale {}", qparams.scale), .allowed = "finite, above 0"});
-  }
-  if (qparams.zero_point < range.min || qparams.zero_point > range.max) {
-    throw Error({.where = type_name(),
-                 .what = fmt::format("zero_point {}", qparams.zero_point),
-                 .allowed = fmt::format("{} to {}", range.min, range.max)});
-  }
+                                           const ObserverOptions& options)
+    : range_(observer_quant_range(options.dtype, options.quant_range, spec.reduce_range)) {
   if (is_per_channel(options.qscheme)) {
     throw Error({.where = type_name(),
                  .what = fmt::format("qscheme {}", qscheme_name(options.qscheme)),
                  .allowed = "per_tensor_affine, per_tensor_symmetric"});
   }
   if (options.is_dynamic) throw Error({.where = type_name(), .what = "is_dynamic", .allowed = "static quantization"});
-  scale_ = at::full({1}, scale, at::kFloat);
-  zero_point_ = at::full({1}, qparams.zero_point, at::kInt);
+  set(qparams.scale, static_cast<double>(qparams.zero_point));
+}
+
+void FixedQParamsObserver::set(double scale, double zero_point) {
+  const auto rounded = static_cast<float>(scale);
+  if (!(rounded > 0) || std::isinf(rounded)) {
+    throw Error({.where = type_name(), .what = fmt::format("scale {}", scale), .allowed = "finite, above 0"});
+  }
+  if (!(zero_point >= static_cast<double>(range_.min) && zero_point <= static_cast<double>(range_.max))) {
+    throw Error({.where = type_name(),
+                 .what = fmt::format("zero_point {}", zero_point),
+                 .allowed = fmt::format("{} to {}", range_.min, range_.max)});
+  }
+  scale_ = at::full({1}, rounded, at::kFloat);
+  zero_point_ = at::full({1}, zero_point, at::kInt);
 }
 
 Observer::State FixedQParamsObserver::state() const {
@@ -42,8 +46,7 @@ Observer::State FixedQParamsObserver::state() const {
 
 void FixedQParamsObserver::load_state(const State& state) {
   Observer::load_state(state);
-  scale_ = state_tensor(state, "scale", type_name()).to(at::kFloat).clone();
-  zero_point_ = state_tensor(state, "zero_point", type_name()).to(at::kInt).clone();
+  set(state_number(state, "scale", type_name()), state_number(state, "zero_point", type_name()));
 }
 
 at::Tensor RecordingObserver::observe(const at::Tensor& x) {

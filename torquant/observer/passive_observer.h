@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "torquant/core/dtype.h"
 #include "torquant/observer/observer.h"
 #include "torquant/observer/observer_spec.h"
 
@@ -24,6 +25,9 @@ class FixedQParamsObserver : public Observer {
   std::string type_name() const override { return "FixedQParamsObserver"; }
 
  private:
+  void set(double scale, double zero_point);  // throws Error for what is no grid of these codes
+
+  QuantRange range_;
   at::Tensor scale_;
   at::Tensor zero_point_;
 };

@@ -50,6 +50,13 @@ TEST(FixedQParamsObserver, StateCarriesTheGrid) {
   FixedQParamsObserver to({.scale = 1, .zero_point = 0}, {}, kUInt8);
   to.load_state(from.state());
   EXPECT_EQ(to.to_string(), from.to_string());
+  Observer::State state = from.state();
+  state["zero_point"] = at::full({1}, 256, at::kInt);
+  EXPECT_EQ(error_text([&] { to.load_state(state); }),
+            "FixedQParamsObserver: zero_point 256\n  allowed here: 0 to 255");
+  state = from.state();
+  state["scale"] = at::full({1}, 0.0f);
+  EXPECT_THROW(to.load_state(state), Error);
 }
 
 TEST(PassiveObserver, SaysWhyItHasNoQParams) {

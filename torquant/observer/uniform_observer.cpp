@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <limits>
 #include <span>
 
@@ -24,6 +25,23 @@ std::span<T> elements(at::Tensor& tensor) {
   return {tensor.mutable_data_ptr<T>(), static_cast<size_t>(tensor.numel())};
 }
 
+void check_eps(const std::string& where, float eps) {
+  if (eps > 0 && std::isfinite(eps)) return;
+  throw Error({.where = where, .what = fmt::format("eps {}", eps), .allowed = "finite, above 0"});
+}
+
+// Of a saved state: finite, or what an observer has before it sees anything.
+void check_ranges(const std::string& where, std::span<const float> min, std::span<const float> max) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (size_t i = 0; i < min.size(); ++i) {
+    if (std::isfinite(min[i]) && std::isfinite(max[i]) && min[i] <= max[i]) continue;
+    if (min[i] == kInfinity && max[i] == -kInfinity) continue;
+    throw Error({.where = where,
+                 .what = fmt::format("the saved range goes from {} to {}", min[i], max[i]),
+                 .allowed = "finite numbers, min_val <= max_val"});
+  }
+}
+
 }  // namespace
 
 UniformObserver::UniformObserver(const std::string& name, const ObserverSpec& spec, const ObserverOptions& options,
@@ -42,7 +60,7 @@ UniformObserver::UniformObserver(const std::string& name, const ObserverSpec& sp
                                 ? "per_channel_affine, per_channel_symmetric, per_channel_affine_float_qparams"
                                 : "per_tensor_affine, per_tensor_symmetric"});
   }
-  if (!(spec.eps > 0)) throw Error({.where = name, .what = fmt::format("eps {}", spec.eps), .allowed = "above 0"});
+  check_eps(name, spec.eps);
   if (spec.reduce_range && is_symmetric(options.qscheme) && options.dtype == DType::kUInt8 && !options.quant_range) {
     throw Error({.where = name,
                  .what = "reduce_range with symmetric uint8: its zero point 128 is outside the codes 0 to 127",
@@ -63,17 +81,20 @@ Observer::State UniformObserver::state() const {
 
 void UniformObserver::load_state(const State& state) {
   Observer::load_state(state);
-  const at::Tensor min = state_tensor(state, "min_val", type_name()).to(at::kFloat);
-  const at::Tensor max = state_tensor(state, "max_val", type_name()).to(at::kFloat);
+  const at::Tensor min = state_floats(state, "min_val", type_name());
+  const at::Tensor max = state_floats(state, "max_val", type_name());
   if (min.dim() != min_val_.dim() || min.sizes() != max.sizes()) {
     throw Error({.where = type_name(),
                  .what = fmt::format("the saved min_val has rank {} and {} elements, max_val rank {} and {}", min.dim(),
                                      min.numel(), max.dim(), max.numel()),
                  .allowed = fmt::format("equal sizes of rank {}", min_val_.dim())});
   }
-  min_val_ = min.clone();
-  max_val_ = max.clone();
-  rule_.eps = state_tensor(state, "eps", type_name()).item<float>();
+  check_ranges(type_name(), floats(min), floats(max));
+  const auto eps = static_cast<float>(state_number(state, "eps", type_name()));
+  check_eps(type_name(), eps);
+  min_val_ = min;
+  max_val_ = max;
+  rule_.eps = eps;
 }
 
 TensorQParams UniformObserver::qparams_of(const at::Tensor& min, const at::Tensor& max) const {

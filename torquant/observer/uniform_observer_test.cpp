@@ -23,8 +23,10 @@ TEST(UniformObserver, RefusesTheOtherKindOfScheme) {
 }
 
 TEST(UniformObserver, RefusesSettingsThatCannotWork) {
-  EXPECT_EQ(error_text([] { MinMaxObserver({.eps = 0}, {}); }), "MinMaxObserver: eps 0\n  allowed here: above 0");
+  EXPECT_EQ(error_text([] { MinMaxObserver({.eps = 0}, {}); }),
+            "MinMaxObserver: eps 0\n  allowed here: finite, above 0");
   EXPECT_THROW(MinMaxObserver({.eps = -1}, {}), Error);
+  EXPECT_THROW(MinMaxObserver({.eps = INFINITY}, {}), Error);
   EXPECT_THROW(MinMaxObserver({.eps = std::nanf("")}, {}), Error);
   EXPECT_THROW(MinMaxObserver({}, {.dtype = DType::kFloat16}), Error);
   EXPECT_THROW(MinMaxObserver({}, {.dtype = DType::kInt8, .quant_range = {{0, 255}}}), Error);
@@ -45,6 +47,34 @@ TEST(UniformObserver, RefusesAStateThatIsNotItsOwn) {
   EXPECT_EQ(error_text([&] { observer.load_state(state); }),
             "MinMaxObserver: the saved min_val has rank 0 and 1 elements, max_val rank 1 and 2\n"
             "  allowed here: equal sizes of rank 0");
+}
+
+TEST(UniformObserver, RefusesAStateThatNoDataGives) {
+  MinMaxObserver observer({}, {});
+  observer.observe(at::tensor({-1.0f, 1.0f}));
+  const Observer::State good = observer.state();
+  const auto problem_with = [&](const char* name, const at::Tensor& tensor) {
+    Observer::State state = good;
+    state[name] = tensor;
+    return error_text([&] { observer.load_state(state); });
+  };
+  EXPECT_EQ(problem_with("eps", at::full({1}, 0.5f)), "");
+  EXPECT_EQ(problem_with("min_val", at::full({}, NAN)),
+            "MinMaxObserver: the saved range goes from nan to 1\n  allowed here: finite numbers, min_val <= max_val");
+  EXPECT_NE(problem_with("min_val", at::full({}, 2.0f)), "");
+  EXPECT_NE(problem_with("max_val", at::full({}, INFINITY)), "");
+  EXPECT_EQ(problem_with("max_val", at::full({}, 1, at::kInt)),
+            "MinMaxObserver: the saved max_val has dtype Int\n  allowed here: floating-point");
+  EXPECT_EQ(problem_with("eps", at::full({2}, 1.0f)),
+            "MinMaxObserver: the saved eps has 2 elements of dtype Float\n  allowed here: one finite number");
+  EXPECT_EQ(problem_with("eps", at::full({1}, NAN)),
+            "MinMaxObserver: the saved eps is nan\n  allowed here: one finite number");
+  EXPECT_EQ(problem_with("eps", at::full({1}, 0.0f)), "MinMaxObserver: eps 0\n  allowed here: finite, above 0");
+  EXPECT_EQ(problem_with("nonfinite_count", at::full({}, -1, at::kLong)),
+            "MinMaxObserver: the saved nonfinite_count is -1\n  allowed here: 0 to 2^53");
+  MinMaxObserver untouched({}, {});
+  observer.load_state(untouched.state());
+  EXPECT_FALSE(observer.observed());
 }
 
 TEST(UniformObserver, ZeroPointsHaveTheDtypesOfPyTorch) {

@@ -56,6 +56,11 @@ class QdqInserter {
   Value* fixed(const TensorQParams& qparams) {
     std::vector<NamedArgument> shared;
     const bool per_channel = is_per_channel(options_->qscheme);
+    if (!per_channel && qparams.scale.numel() != 1) {
+      throw Error({.where = describe(program_, input_),
+                   .what = fmt::format("{} scales for {}", qparams.scale.numel(), to_string(*options_)),
+                   .allowed = "1"});
+    }
     if (per_channel) {
       shared.push_back({"scales", buffer("scale", qparams.scale)});
       shared.push_back({"zero_points", buffer("zero_point", qparams.zero_point)});

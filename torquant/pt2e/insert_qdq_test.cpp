@@ -113,15 +113,15 @@ TEST(InsertQdq, ADynamicPlaceChoosesItsQParamsAtRunTime) {
   }
 }
 
-TEST(InsertQdq, ADerivedBiasIsIntegersOnItsOwnGrid) {
+// linear(x [2, 8]) with 4 outputs, its bias on the grid derived from input and weight, calibrated.
+PreparedProgram with_derived_bias(const QuantizationSpec& weight) {
   TestProgram net;
   Program float_program = net.returns({net.linear(net.input("x", {2, 8}), "fc", 4)});
-  TestQuantizer quantizer([](const Program& p, Annotations& annotations) {
+  TestQuantizer quantizer([&](const Program& p, Annotations& annotations) {
     const Node& fc = *p.graph().begin();
     QuantizationAnnotation& annotation = annotations.annotate(&fc);
-    const QuantizationSpec int8{{.dtype = DType::kInt8}, {MinMaxSpec{}}};
-    annotation.set_input(fc.input("input"), int8);
-    annotation.set_input(fc.input("weight"), int8);
+    annotation.set_input(fc.input("input"), QuantizationSpec{{.dtype = DType::kInt8}, {MinMaxSpec{}}});
+    annotation.set_input(fc.input("weight"), weight);
     annotation.set_input(
         fc.input("bias"),
         DerivedQuantizationSpec{
@@ -129,9 +129,19 @@ TEST(InsertQdq, ADerivedBiasIsIntegersOnItsOwnGrid) {
   });
   PreparedProgram prepared = prepare_pt2e(std::move(float_program), quantizer);
   prepared.forward(net.examples());
-  const Program program = convert_pt2e(std::move(prepared)).program;
+  return prepared;
+}
+
+TEST(InsertQdq, ADerivedBiasIsIntegersOnItsOwnGrid) {
+  const Program program = convert_pt2e(with_derived_bias({{.dtype = DType::kInt8}, {MinMaxSpec{}}})).program;
   EXPECT_EQ(program.find_state("fc.bias")->scalar_type(), at::kInt);
   EXPECT_EQ(count_nodes(program, ops::kDequantizePerTensor.name()), 3u);
+}
+
+TEST(InsertQdq, AGridForEachChannelIsNoneForTheTensor) {
+  const ObserverOptions by_channel = {.dtype = DType::kInt8, .qscheme = QScheme::kPerChannelSymmetric};
+  EXPECT_EQ(error_text([&] { convert_pt2e(with_derived_bias({by_channel, {PerChannelMinMaxSpec{}}})); }),
+            "fc.bias: 4 scales for int32, per_tensor_affine\n  allowed here: 1");
 }
 
 }  // namespace

@@ -5,17 +5,28 @@
 #include <nlohmann/json.hpp>
 
 #include "torquant/core/error.h"
+#include "torquant/io/pt2_json.h"
 
 namespace torquant {
 namespace {
 
 using Json = nlohmann::json;
+using pt2::bool_at;
+using pt2::int_at;
+using pt2::member;
+using pt2::string_at;
+
+[[noreturn]] void refuse_unknown(const char* what, const std::string& name) {
+  throw Error({.where = "observer settings", .what = fmt::format("unknown {} \"{}\"", what, name)});
+}
 
 template <typename T>
-T known(const std::optional<T>& value, const Json& json, const char* what) {
+T known(const std::optional<T>& value, const char* what, const std::string& name) {
   if (value) return *value;
-  throw Error({.where = "observer settings", .what = fmt::format("unknown {} {}", what, json.dump())});
+  refuse_unknown(what, name);
 }
+
+double double_at(const Json& json, const char* key) { return pt2::to_double(member(json, key)); }
 
 constexpr std::pair<FakeQuantizeType, const char*> kFakeQuantizeNames[] = {
     {FakeQuantizeType::kNone, "none"},
@@ -52,20 +63,27 @@ struct TypeToJson {
 };
 
 ObserverType type_from_json(const Json& json) {
-  const std::string name = json.at("name");
+  const std::string name = string_at(json, "name");
   if (name == "MinMaxObserver") return MinMaxSpec{};
-  if (name == "MovingAverageMinMaxObserver") return MovingAverageMinMaxSpec{json.at("averaging_constant")};
+  if (name == "MovingAverageMinMaxObserver") return MovingAverageMinMaxSpec{double_at(json, "averaging_constant")};
   if (name == "PerChannelMinMaxObserver") return PerChannelMinMaxSpec{};
   if (name == "MovingAveragePerChannelMinMaxObserver") {
-    return MovingAveragePerChannelMinMaxSpec{json.at("averaging_constant")};
+    return MovingAveragePerChannelMinMaxSpec{double_at(json, "averaging_constant")};
   }
-  if (name == "HistogramObserver") return HistogramSpec{json.at("bins")};
-  if (name == "FixedQParamsObserver") return FixedQParamsSpec{json.at("scale"), json.at("zero_point")};
+  if (name == "HistogramObserver") return HistogramSpec{int_at(json, "bins")};
+  if (name == "FixedQParamsObserver") return FixedQParamsSpec{double_at(json, "scale"), int_at(json, "zero_point")};
   if (name == "PlaceholderObserver") return PlaceholderSpec{};
   if (name == "NoopObserver") return NoopSpec{};
   if (name == "ReuseInputObserver") return ReuseInputSpec{};
   if (name == "RecordingObserver") return RecordingSpec{};
-  throw Error({.where = "observer settings", .what = fmt::format("unknown observer \"{}\"", name)});
+  refuse_unknown("observer", name);
+}
+
+FakeQuantizeType fake_quantize_from_json(const std::string& wanted) {
+  for (const auto& [type, name] : kFakeQuantizeNames) {
+    if (wanted == name) return type;
+  }
+  refuse_unknown("fake_quantize", wanted);
 }
 
 }  // namespace
@@ -83,12 +101,14 @@ Json to_json(const ObserverOptions& options) {
 }
 
 ObserverOptions observer_options_from_json(const Json& json) {
-  ObserverOptions options{
-      .dtype = known(dtype_from_name(json.at("dtype").get<std::string>()), json.at("dtype"), "dtype"),
-      .qscheme = known(qscheme_from_name(json.at("qscheme").get<std::string>()), json.at("qscheme"), "qscheme"),
-      .ch_axis = json.at("ch_axis"),
-      .is_dynamic = json.at("is_dynamic")};
-  if (json.contains("quant_min")) options.quant_range = QuantRange{json.at("quant_min"), json.at("quant_max")};
+  const std::string dtype = string_at(json, "dtype");
+  const std::string qscheme = string_at(json, "qscheme");
+  ObserverOptions options{.dtype = known(dtype_from_name(dtype), "dtype", dtype),
+                          .qscheme = known(qscheme_from_name(qscheme), "qscheme", qscheme),
+                          .ch_axis = int_at(json, "ch_axis"),
+                          .is_dynamic = bool_at(json, "is_dynamic")};
+  if (json.contains("quant_min"))
+    options.quant_range = QuantRange{int_at(json, "quant_min"), int_at(json, "quant_max")};
   return options;
 }
 
@@ -104,14 +124,11 @@ Json to_json(const ObserverSpec& spec) {
 }
 
 ObserverSpec observer_spec_from_json(const Json& json) {
-  ObserverSpec spec{.type = type_from_json(json.at("observer")),
-                    .eps = json.at("eps"),
-                    .reduce_range = json.at("reduce_range"),
-                    .use_grad_scaling = json.at("use_grad_scaling")};
-  for (const auto& [type, name] : kFakeQuantizeNames) {
-    if (json.at("fake_quantize") == name) spec.fake_quantize = type;
-  }
-  return spec;
+  return {.type = type_from_json(member(json, "observer")),
+          .eps = static_cast<float>(double_at(json, "eps")),
+          .reduce_range = bool_at(json, "reduce_range"),
+          .fake_quantize = fake_quantize_from_json(string_at(json, "fake_quantize")),
+          .use_grad_scaling = bool_at(json, "use_grad_scaling")};
 }
 
 Json to_json(const QuantizationReport& report) {
@@ -138,22 +155,22 @@ Json to_json(const QuantizationReport& report) {
 }
 
 QuantizationReport report_from_json(const Json& json) {
-  QuantizationReport report;
-  report.annotated_nodes = json.at("annotated_nodes");
-  for (const Json& layer : json.at("layers")) {
-    report.layers.push_back({.node = layer.at("node"),
-                             .module_path = layer.at("module_path"),
-                             .op = layer.at("op"),
-                             .quantized = layer.at("quantized"),
-                             .scheme = layer.at("scheme"),
-                             .reason = layer.at("reason"),
-                             .weight_bytes = layer.at("weight_bytes"),
-                             .macs = layer.at("macs")});
-  }
-  for (const Json& refusal : json.at("refusals")) {
-    report.refusals.push_back({refusal.at("node"), refusal.at("reason")});
-  }
-  return report;
+  return {.layers = pt2::read_list<LayerReport>(member(json, "layers"),
+                                                [](const Json& layer) -> LayerReport {
+                                                  return {.node = string_at(layer, "node"),
+                                                          .module_path = string_at(layer, "module_path"),
+                                                          .op = string_at(layer, "op"),
+                                                          .quantized = bool_at(layer, "quantized"),
+                                                          .scheme = string_at(layer, "scheme"),
+                                                          .reason = string_at(layer, "reason"),
+                                                          .weight_bytes = int_at(layer, "weight_bytes"),
+                                                          .macs = int_at(layer, "macs")};
+                                                }),
+          .refusals = pt2::read_list<Refusal>(member(json, "refusals"),
+                                              [](const Json& refusal) -> Refusal {
+                                                return {string_at(refusal, "node"), string_at(refusal, "reason")};
+                                              }),
+          .annotated_nodes = static_cast<size_t>(int_at(json, "annotated_nodes"))};
 }
 
 }  // namespace torquant

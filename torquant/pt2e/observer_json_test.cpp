@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "torquant/core/error.h"
+#include "tests/support/error_text.h"
 
 namespace torquant {
 namespace {
@@ -43,6 +43,9 @@ TEST(ObserverJson, UnknownNamesAreErrors) {
   nlohmann::json spec = to_json(ObserverSpec{});
   spec["observer"]["name"] = "GuessObserver";
   EXPECT_THROW(observer_spec_from_json(spec), Error);
+  spec = to_json(ObserverSpec{});
+  spec["fake_quantize"] = "half";
+  EXPECT_EQ(error_text([&] { observer_spec_from_json(spec); }), "observer settings: unknown fake_quantize \"half\"");
 }
 
 TEST(ObserverJson, ReportsReadBack) {

@@ -12,6 +12,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/graph/text.h"
+#include "torquant/io/pt2_json.h"
 #include "torquant/io/safetensors.h"
 #include "torquant/pass/constant_values.h"
 #include "torquant/pt2e/observer_json.h"
@@ -20,6 +21,9 @@ namespace torquant {
 namespace {
 
 using Json = nlohmann::json;
+using pt2::int_at;
+using pt2::member;
+using pt2::string_at;
 
 constexpr const char* kRecord = "torquant_observers";  // the metadata's key
 constexpr int kVersion = 1;
@@ -75,6 +79,58 @@ void check_same(const ObserverStatistics& theirs, const ObserverStatistics& ours
   }
 }
 
+int64_t samples_at(const Json& json) {
+  constexpr int64_t kMost = int64_t{1} << 40;  // the sum over a million files is no overflow
+  const int64_t samples = int_at(json, "samples");
+  if (samples >= 0 && samples <= kMost) return samples;
+  throw Error({.where = "", .what = fmt::format("{} samples", samples), .allowed = fmt::format("0 to {}", kMost)});
+}
+
+// The observer that a tensor "12.conv2d_3.min_val" belongs to.
+ObserverStatistics::Entry& owner_of(const std::string& tensor, std::vector<ObserverStatistics::Entry>& observers) {
+  ObserverStatistics::Entry* owner = nullptr;
+  for (ObserverStatistics::Entry& entry : observers) {
+    if (!tensor.starts_with(entry.name + ".")) continue;
+    if (owner != nullptr) {
+      throw Error({.where = "",
+                   .what = fmt::format("tensor \"{}\" is of \"{}\" and of \"{}\"", tensor, owner->name, entry.name)});
+    }
+    owner = &entry;
+  }
+  if (owner == nullptr)
+    throw Error({.where = "", .what = fmt::format("tensor \"{}\" is of none of the observers", tensor)});
+  return *owner;
+}
+
+ObserverStatistics read_record(const Json& record, const SafetensorsFile& file) {
+  if (const int64_t version = int_at(record, "version"); version != kVersion) {
+    throw Error({.where = "", .what = fmt::format("version {}", version), .allowed = std::to_string(kVersion)});
+  }
+  ObserverStatistics statistics = {.recipe = string_at(record, "recipe"),
+                                   .weights = string_at(record, "weights"),
+                                   .graph = string_at(record, "graph"),
+                                   .samples = samples_at(record),
+                                   .observers = pt2::read_list<ObserverStatistics::Entry>(
+                                       member(record, "observers"), [](const Json& entry) -> ObserverStatistics::Entry {
+                                         return {.name = string_at(entry, "name"),
+                                                 .spec = observer_spec_from_json(member(entry, "spec")),
+                                                 .options = observer_options_from_json(member(entry, "options")),
+                                                 .state = {}};
+                                       })};
+  for (const std::string& name : file.names()) {
+    ObserverStatistics::Entry& owner = owner_of(name, statistics.observers);
+    owner.state[name.substr(owner.name.size() + 1)] = file.tensor(name);
+  }
+  if (record.contains("unfinished")) {
+    const Json& unfinished = record["unfinished"];
+    statistics.unfinished = {.position = pt2::read_list<int64_t>(member(unfinished, "position"), pt2::to_int),
+                             .samples = samples_at(unfinished),
+                             .samples_per_batch = int_at(unfinished, "samples_per_batch"),
+                             .data = string_at(unfinished, "data")};
+  }
+  return statistics;
+}
+
 }  // namespace
 
 std::string fingerprint(const std::vector<at::Tensor>& tensors) {
@@ -106,13 +162,22 @@ ObserverStatistics collect_statistics(const PreparedProgram& prepared, const std
 void restore_statistics(PreparedProgram& prepared, const ObserverStatistics& statistics, const std::string& recipe) {
   const ObserverStatistics ours = collect_statistics(prepared, recipe, 0);
   check_same(statistics, ours);
+  if (statistics.observers.size() != ours.observers.size()) {
+    throw Error({.where = "",
+                 .what = fmt::format("holds {} observers, the program has {}", statistics.observers.size(),
+                                     ours.observers.size())});
+  }
   const std::vector<std::string> names = entry_names(prepared);
   for (const ObserverStatistics::Entry& entry : statistics.observers) {
     const auto found = std::ranges::find(names, entry.name);
     if (found == names.end()) {
       throw Error({.where = "", .what = fmt::format("\"{}\" is no observer of this program", entry.name)});
     }
-    prepared.observers()[static_cast<size_t>(found - names.begin())].observer->load_state(entry.state);
+    try {
+      prepared.observers()[static_cast<size_t>(found - names.begin())].observer->load_state(entry.state);
+    } catch (const Error& error) {
+      throw error.within(entry.name);
+    }
   }
 }
 
@@ -188,39 +253,9 @@ ObserverStatistics load_statistics(const std::string& path) {
                  .allowed = "a file of `torquant quantize … --save-observers` or `torquant merge-observers`"});
   }
   try {
-    const Json record = Json::parse(text->second);
-    if (record.at("version") != kVersion) {
-      throw Error({.where = kRecord,
-                   .what = fmt::format("version {}", record.at("version").dump()),
-                   .allowed = std::to_string(kVersion)});
-    }
-    ObserverStatistics statistics = {.recipe = record.at("recipe"),
-                                     .weights = record.at("weights"),
-                                     .graph = record.at("graph"),
-                                     .samples = record.at("samples"),
-                                     .observers = {}};
-    for (const Json& entry : record.at("observers")) {
-      ObserverStatistics::Entry read = {.name = entry.at("name"),
-                                        .spec = observer_spec_from_json(entry.at("spec")),
-                                        .options = observer_options_from_json(entry.at("options")),
-                                        .state = {}};
-      for (const std::string& name : file.names()) {
-        if (name.starts_with(read.name + ".")) read.state[name.substr(read.name.size() + 1)] = file.tensor(name);
-      }
-      statistics.observers.push_back(std::move(read));
-    }
-    if (record.contains("unfinished")) {
-      const Json& unfinished = record["unfinished"];
-      statistics.unfinished = {.position = unfinished.at("position"),
-                               .samples = unfinished.at("samples"),
-                               .samples_per_batch = unfinished.at("samples_per_batch"),
-                               .data = unfinished.at("data")};
-    }
-    return statistics;
+    return read_record(pt2::parse<Json>(text->second), file);
   } catch (const Error& error) {
-    throw error.within(path);
-  } catch (const Json::exception& error) {
-    throw Error({.where = path, .what = fmt::format("{}: {}", kRecord, error.what())});
+    throw error.within(kRecord).within(path);
   }
 }
 

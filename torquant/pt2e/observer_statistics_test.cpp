@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/randn.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
@@ -157,7 +158,58 @@ TEST(ObserverStatistics, RefuseAFileThatHoldsNone) {
   save_safetensors(path, {{"x", batch(0)}}, {{"torquant_observers", R"({"version": 2})"}});
   EXPECT_EQ(error_text([&] { load_statistics(path); }), path + ": torquant_observers: version 2\n  allowed here: 1");
   save_safetensors(path, {{"x", batch(0)}}, {{"torquant_observers", R"({"version": 1})"}});
+  EXPECT_TRUE(
+      error_text([&] { load_statistics(path); }).starts_with(path + ": torquant_observers: \"recipe\" is missing in"));
+  save_safetensors(path, {{"x", batch(0)}}, {{"torquant_observers", "{"}});
   EXPECT_TRUE(error_text([&] { load_statistics(path); }).starts_with(path + ": torquant_observers: [json.exception"));
+  save_safetensors(path, {{"x", batch(0)}}, {{"torquant_observers", std::string(100'000, '[')}});
+  EXPECT_EQ(error_text([&] { load_statistics(path); }), path + ": torquant_observers: nested too deeply");
+}
+
+TEST(ObserverStatistics, RefuseTensorsThatAreNotOfOneObserver) {
+  const TempFolder folder;
+  const std::string path = folder.path("s.observers");
+  ObserverStatistics statistics = statistics_of(MinMaxSpec{}, 0, 1);
+  statistics.observers.resize(2);
+  statistics.observers[1].name = "0";
+  save_statistics(statistics, path);
+  EXPECT_EQ(error_text([&] { load_statistics(path); }),
+            path + ": torquant_observers: tensor \"0.x.eps\" is of \"0.x\" and of \"0\"");
+  statistics.observers.pop_back();
+  statistics.observers[0].name = "1.x";
+  save_statistics(statistics, path);
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  std::string settings = file.metadata().at("torquant_observers");
+  settings.replace(settings.find("1.x"), 3, "2.x");
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const std::string& name : file.names()) tensors.emplace_back(name, file.tensor(name));
+  const std::string renamed = folder.path("renamed.observers");
+  save_safetensors(renamed, tensors, {{"torquant_observers", settings}});
+  EXPECT_EQ(error_text([&] { load_statistics(renamed); }),
+            renamed + ": torquant_observers: tensor \"1.x.eps\" is of none of the observers");
+}
+
+TEST(ObserverStatistics, RefuseToLeaveAnObserverWithoutItsOwn) {
+  ObserverStatistics statistics = statistics_of(MinMaxSpec{}, 0, 1);
+  PreparedProgram prepared = prepare(parse_program(kNet), MinMaxSpec{});
+  statistics.observers[1].name = "7.x";
+  EXPECT_EQ(error_text([&] { restore_statistics(prepared, statistics, "r.json"); }),
+            "\"7.x\" is no observer of this program");
+  statistics.observers.pop_back();
+  EXPECT_EQ(error_text([&] { restore_statistics(prepared, statistics, "r.json"); }),
+            "holds 2 observers, the program has 3");
+}
+
+TEST(ObserverStatistics, RefuseACountOfSamplesThatCannotBe) {
+  const TempFolder folder;
+  const std::string path = folder.path("s.observers");
+  ObserverStatistics statistics = statistics_of(MinMaxSpec{}, 0, 1);
+  for (const int64_t samples : {int64_t{-1}, int64_t{1} << 41}) {
+    statistics.samples = samples;
+    save_statistics(statistics, path);
+    EXPECT_EQ(error_text([&] { load_statistics(path); }),
+              fmt::format("{}: torquant_observers: {} samples\n  allowed here: 0 to 1099511627776", path, samples));
+  }
 }
 
 }  // namespace

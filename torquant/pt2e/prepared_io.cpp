@@ -10,6 +10,7 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
 #include "torquant/io/pt2.h"
+#include "torquant/io/pt2_json.h"
 #include "torquant/pt2e/observer_json.h"
 
 namespace torquant {
@@ -24,9 +25,15 @@ constexpr int kVersion = 1;
 std::string state_prefix(size_t observer) { return fmt::format("torquant.observer.{}.", observer); }
 
 // verify() knows operators of the dispatcher only; these are ours.
-void check_observe_nodes(const Graph& graph, size_t observers) {
+void check_observe_nodes(const Graph& graph, size_t observers, bool is_subgraph = false) {
   for (const Node& node : graph) {
+    for (const NamedArgument& arg : node.args()) {
+      if (const auto* body = std::get_if<SubgraphArgument>(&arg.value)) {
+        check_observe_nodes(*body->graph, observers, /*is_subgraph=*/true);
+      }
+    }
     if (node.op() != ops::kObserve) continue;
+    if (is_subgraph) throw Error({.where = node.describe(), .what = "observes inside of a subgraph"});
     const Value* input = node.input("input");
     if (input == nullptr || !input->is_tensor() || node.values().size() != 1) {
       throw Error({.where = node.describe(), .what = "observes no tensor, or gives something else than one"});
@@ -39,6 +46,43 @@ void check_observe_nodes(const Graph& graph, size_t observers) {
                    .allowed = fmt::format("observer=i, with i below {}", observers)});
     }
   }
+}
+
+// What the program's state holds under names that begin with `prefix`; it is no longer the program's.
+Observer::State take_state(Program& program, const std::string& prefix) {
+  Observer::State state;
+  std::unordered_set<std::string> names;
+  for (const StateTensor& tensor : program.state()) {
+    if (!tensor.name.starts_with(prefix)) continue;
+    state[tensor.name.substr(prefix.size())] = tensor.tensor;
+    names.insert(tensor.name);
+  }
+  for (const InputSpec& spec : program.input_specs()) {
+    if (names.contains(spec.target)) {
+      throw Error({.where = "", .what = fmt::format("its state \"{}\" is a weight of the program", spec.target)});
+    }
+  }
+  program.erase_states(names);
+  return state;
+}
+
+// `observers`: how many there are.
+PlacedObserver read_observer(const Json& json, size_t observers, const Observer::State& state) {
+  PlacedObserver placed{.spec = observer_spec_from_json(pt2::member(json, "spec")),
+                        .options = observer_options_from_json(pt2::member(json, "options"))};
+  placed.observer = make_observer(placed.spec, placed.options);
+  placed.observer->load_state(state);
+  if (!json.contains("derived_from")) return placed;
+  placed.derived_from = pt2::read_list<size_t>(json["derived_from"], [&](const Json& item) {
+    const int64_t source = pt2::to_int(item);
+    if (source >= 0 && static_cast<uint64_t>(source) < observers) return static_cast<size_t>(source);
+    throw Error({.where = "",
+                 .what = fmt::format("is derived from observer {}", source),
+                 .allowed = fmt::format("0 to {}", observers - 1)});
+  });
+  placed.derive_qparams = derive_bias_qparams;
+  placed.derives_bias = true;
+  return placed;
 }
 
 }  // namespace
@@ -69,44 +113,25 @@ PreparedProgram load_prepared(const std::string& path) {
     throw Error({.where = path, .what = "holds no prepared program", .allowed = "a file of save_prepared"});
   }
   try {
-    const Json json = Json::parse(record->second);
-    if (json.at("version") != kVersion) {
-      throw Error({.where = kRecord, .what = fmt::format("version {}", json.at("version").dump()), .allowed = "1"});
+    const Json json = pt2::parse<Json>(record->second);
+    if (const int64_t version = pt2::int_at(json, "version"); version != kVersion) {
+      throw Error({.where = "", .what = fmt::format("version {}", version), .allowed = std::to_string(kVersion)});
     }
     files.erase(record);
-    std::vector<PlacedObserver> observers;
-    for (const Json& entry : json.at("observers")) {
-      PlacedObserver placed{.spec = observer_spec_from_json(entry.at("spec")),
-                            .options = observer_options_from_json(entry.at("options"))};
-      placed.observer = make_observer(placed.spec, placed.options);
-      if (entry.contains("derived_from")) {
-        placed.derived_from = entry.at("derived_from").get<std::vector<size_t>>();
-        placed.derive_qparams = derive_bias_qparams;
-        placed.derives_bias = true;
+    const Json& settings = pt2::member(json, "observers");
+    size_t next = 0;
+    auto observers = pt2::read_list<PlacedObserver>(settings, [&](const Json& entry) {
+      const size_t i = next++;
+      try {
+        return read_observer(entry, settings.size(), take_state(program, state_prefix(i)));
+      } catch (const Error& error) {
+        throw error.within(fmt::format("observer {}", i));
       }
-      const std::string prefix = state_prefix(observers.size());
-      Observer::State state;
-      std::unordered_set<std::string> names;
-      for (const StateTensor& tensor : program.state()) {
-        if (!tensor.name.starts_with(prefix)) continue;
-        state[tensor.name.substr(prefix.size())] = tensor.tensor;
-        names.insert(tensor.name);
-      }
-      program.erase_states(names);
-      if (!state.empty()) placed.observer->load_state(state);
-      observers.push_back(std::move(placed));
-    }
-    for (const PlacedObserver& placed : observers) {
-      const bool inside = std::all_of(placed.derived_from.begin(), placed.derived_from.end(),
-                                      [&](size_t source) { return source < observers.size(); });
-      if (!inside) throw Error({.where = kRecord, .what = "an observer is derived from one that does not exist"});
-    }
+    });
     check_observe_nodes(program.graph(), observers.size());
-    return {std::move(program), std::move(observers), report_from_json(json.at("report"))};
+    return {std::move(program), std::move(observers), report_from_json(pt2::member(json, "report"))};
   } catch (const Error& error) {
-    throw error.within(path);
-  } catch (const Json::exception& error) {
-    throw Error({.where = path, .what = fmt::format("{}: {}", kRecord, error.what())});
+    throw error.within(kRecord).within(path);
   }
 }
 

@@ -82,17 +82,44 @@ TEST_F(PreparedIo, APreparedFileIsNoProgramAndAProgramIsNoPreparedFile) {
   }
 }
 
-TEST_F(PreparedIo, ObserversThatTheFileLacksAreRefused) {
+TEST_F(PreparedIo, DamagedFilesAreRefused) {
   save_prepared(prepare(small_program()), path_);
-  for (const Argument& index : std::vector<Argument>{int64_t{-1}, int64_t{1000}, 0.0}) {
+  const std::string damaged = folder_.path("damaged.pt2");
+  const auto problem_with = [&](const auto& damage) {
     Program program = load_pt2(path_, {.allow_unknown_operators = true});
-    for (Node& node : program.graph()) {
-      if (node.op() == ops::kObserve) node.set_arg("observer", index);
-    }
-    const std::string damaged = folder_.path("damaged.pt2");
+    damage(program);
     save_pt2(program, damaged);
-    EXPECT_NE(error_text([&] { load_prepared(damaged); }).find("names no observer of the file"), std::string::npos);
+    return error_text([&] { load_prepared(damaged); });
+  };
+  const auto settings = [&](const std::string& from, const std::string& to) {
+    return problem_with([&](Program& program) {
+      std::string& json = program.remainder().extra_files.at(0).second;
+      json.replace(json.find(from), from.size(), to);
+    });
+  };
+  const std::string where = damaged + ": torquant_prepared.json: ";
+  EXPECT_EQ(problem_with([](Program&) {}), "");
+  for (const Argument& index : std::vector<Argument>{int64_t{-1}, int64_t{1000}, 0.0}) {
+    const std::string problem = problem_with([&](Program& program) {
+      for (Node& node : program.graph()) {
+        if (node.op() == ops::kObserve) node.set_arg("observer", index);
+      }
+    });
+    EXPECT_NE(problem.find("names no observer of the file"), std::string::npos);
   }
+  EXPECT_EQ(settings("\"version\":1", "\"version\":2"), where + "version 2\n  allowed here: 1");
+  EXPECT_EQ(settings("\"observers\":[", "\"observers\":[{},"), where + "observer 0: \"spec\" is missing in {}");
+  EXPECT_EQ(settings("{\"options\"", "{\"derived_from\":[0,-1],\"options\""),
+            where + "observer 0: is derived from observer -1\n  allowed here: 0 to 2");
+  EXPECT_EQ(problem_with([](Program& program) { program.erase_states({"torquant.observer.0.histogram"}); }),
+            where + "observer 0: HistogramObserver: the saved state has no histogram; it has: eps, max_val, min_val");
+  EXPECT_EQ(problem_with([](Program& program) {
+              program.rename_state("fc.weight", "torquant.observer.0.w");
+              for (InputSpec& spec : program.input_specs()) {
+                if (spec.target == "fc.weight") spec.target = "torquant.observer.0.w";
+              }
+            }),
+            where + "observer 0: its state \"torquant.observer.0.w\" is a weight of the program");
 }
 
 }  // namespace

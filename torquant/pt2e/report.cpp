@@ -34,13 +34,14 @@ size_t QuantizationReport::quantized_layers() const {
 namespace {
 
 double percent(const std::vector<LayerReport>& layers, int64_t LayerReport::* amount) {
-  int64_t total = 0;
-  int64_t quantized = 0;
+  double total = 0;  // exact to 2^53, and no sum of what a file says overflows
+  double quantized = 0;
   for (const LayerReport& layer : layers) {
-    total += layer.*amount;
-    if (layer.quantized) quantized += layer.*amount;
+    const auto own = static_cast<double>(layer.*amount);
+    total += own;
+    if (layer.quantized) quantized += own;
   }
-  return total == 0 ? 0 : 100.0 * static_cast<double>(quantized) / static_cast<double>(total);
+  return total == 0 ? 0 : 100 * quantized / total;
 }
 
 }  // namespace

@@ -45,6 +45,11 @@ TensorQParams derive_bias_qparams(const std::vector<const Observer*>& input_and_
   }
   const at::Tensor input_scale = input_and_weight[0]->calculate_qparams().scale;
   const at::Tensor weight_scale = input_and_weight[1]->calculate_qparams().scale;
+  if (input_scale.numel() != 1) {
+    throw Error({.where = "derive_bias_qparams",
+                 .what = fmt::format("the input has {} scales", input_scale.numel()),
+                 .allowed = "1: products of channels with different scales cannot be added"});
+  }
   const at::Tensor scale = at::mul(input_scale, weight_scale).reshape({-1}).to(at::kFloat);
   return {scale, at::zeros_like(scale, at::kInt)};
 }

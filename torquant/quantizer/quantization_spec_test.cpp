@@ -1,6 +1,7 @@
 #include "torquant/quantizer/quantization_spec.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
@@ -38,6 +39,13 @@ TEST(DeriveBiasQParams, MultipliesTheScales) {
   EXPECT_EQ(qparams.zero_point.item<int>(), 0);
   EXPECT_EQ(error_text([&] { derive_bias_qparams({input.get()}); }),
             "derive_bias_qparams: 1 observers\n  allowed here: 2: the input's and the weight's");
+  const ObserverPtr by_channel =
+      make_observer({.type = PerChannelMinMaxSpec{}}, {.qscheme = QScheme::kPerChannelAffine});
+  by_channel->observe(at::ones({3, 2}));
+  EXPECT_EQ(derive_bias_qparams({input.get(), by_channel.get()}).scale.numel(), 3);
+  EXPECT_EQ(error_text([&] { derive_bias_qparams({by_channel.get(), weight.get()}); }),
+            "derive_bias_qparams: the input has 3 scales\n"
+            "  allowed here: 1: products of channels with different scales cannot be added");
 }
 
 }  // namespace

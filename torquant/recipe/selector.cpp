@@ -19,6 +19,15 @@ namespace {
 constexpr std::string_view kRegexPrefix = "re:";
 
 constexpr size_t kMaxRegex = 1000;  // the compiler of regular expressions calls itself for each bracket
+constexpr size_t kMaxDigits = 9;    // it reads {1234567890} and \1234567890 into an int, come what may
+
+bool has_long_number(std::string_view text) {
+  size_t digits = 0;
+  return std::ranges::any_of(text, [&](char c) {
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    return digits > kMaxDigits;
+  });
+}
 
 // A pattern, compiled once for all nodes.
 class Pattern {
@@ -133,10 +142,15 @@ void Selector::check(const std::string& where) const {
     if (!part.pattern) continue;
     any = true;
     if (part.pattern->empty()) throw Error({.where = fmt::format("{}.{}", where, part.key), .what = "is empty"});
-    if (part.pattern->starts_with(kRegexPrefix) && part.pattern->size() > kMaxRegex) {
+    const bool is_regex = part.pattern->starts_with(kRegexPrefix);
+    if (is_regex && part.pattern->size() > kMaxRegex) {
       throw Error({.where = fmt::format("{}.{}", where, part.key),
                    .what = fmt::format("a regular expression of {} characters", part.pattern->size()),
                    .allowed = fmt::format("{}", kMaxRegex)});
+    }
+    if (is_regex && has_long_number(*part.pattern)) {
+      throw Error({.where = fmt::format("{}.{}", where, part.key),
+                   .what = fmt::format("\"{}\" has a number of more than {} digits", *part.pattern, kMaxDigits)});
     }
     try {
       const Pattern compiled(*part.pattern);

@@ -135,6 +135,8 @@ TEST(SelectorCheck, RefusesWhatCanSelectNothing) {
   EXPECT_EQ(problem({.op = "re:" + std::string(998, '(')}),
             "rule 1.op: a regular expression of 1001 characters\n  allowed here: 1000");
   EXPECT_NE(problem({.op = "re:" + std::string(997, '(')}), "");
+  EXPECT_EQ(problem({.op = "re:layer123456789"}), "");
+  EXPECT_EQ(problem({.op = "re:a\\1234567890"}), "rule 1.op: \"re:a\\1234567890\" has a number of more than 9 digits");
   EXPECT_EQ(problem({.parameter = ""}), "rule 1.parameter: is empty");
   EXPECT_TRUE(problem({.weight_shape = {"x"}}).starts_with("rule 1.weight_shape: axis 0: \"x\" is no condition"));
   EXPECT_EQ(problem({}),
