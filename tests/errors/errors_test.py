@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """errors_test.py TORQUANT MODEL CATALOGUE: docs/errors.md says what the program says.
 
-Runs every provocation (programs.py, data.py, calls.py) and compares in both directions: what it prints is a message of
+Runs every provocation (programs.py, data.py, calls.py, models.py) and compares in both directions: what it prints is a message of
 the catalogue, and each message of the catalogue is printed by one. To add a message, add it to both.
 """
 import concurrent.futures
@@ -14,11 +14,12 @@ import tempfile
 
 import calls
 import data
+import models
 import programs
 from bench import Bench
 
 # By name: a function that takes a Bench and gives the arguments of a call that ends with an error.
-PROVOCATIONS = programs.ALL | data.ALL | calls.ALL
+PROVOCATIONS = programs.ALL | data.ALL | calls.ALL | models.ALL
 
 PROGRAM, MODEL, CATALOGUE = sys.argv[1:]
 
@@ -44,7 +45,7 @@ def main():
             args = provoke(bench)
             commands[name] = [*bench.before, PROGRAM, *args]
         results = dict(zip(commands, pool.map(run, commands.values())))
-        left = {name: [output for output in ("out.pt2", "y.safetensors") if (pathlib.Path(folder) / name / output).is_file()] for name in results}
+        left = {name: [output for output in ("out.pt2", "out.tqm", "y.safetensors") if (pathlib.Path(folder) / name / output).is_file()] for name in results}
     for name, (text, code) in results.items():
         fitting = {message for message, pattern in messages.items() if pattern.fullmatch(text)}
         provoked |= fitting

@@ -70,12 +70,18 @@ at::Tensor round_columns(at::Tensor weight, const at::Tensor& covariance, const 
   return codes;
 }
 
+// [groups, K, 1]: the mean, and exactly the value of what is always the same.
+at::Tensor middle_of(const at::Tensor& x) {
+  return at::clamp(x.mean(2, /*keepdim=*/true), x.amin(2, /*keepdim=*/true), x.amax(2, /*keepdim=*/true));
+}
+
 }  // namespace
 
 void LayerMoments::add(const at::Tensor& x, const at::Tensor& f) {
-  const at::Tensor turned = x.transpose(1, 2);
-  const at::Tensor xx = at::bmm(x, turned).to(at::kDouble), fx = at::bmm(f, turned).to(at::kDouble);
-  const at::Tensor sum_x = x.sum(2, /*keepdim=*/false, at::kDouble), sum_f = f.sum(2, /*keepdim=*/false, at::kDouble);
+  if (empty()) near_x_ = middle_of(x), near_f_ = middle_of(f);
+  const at::Tensor dx = x - near_x_, df = f - near_f_, turned = dx.transpose(1, 2);
+  const at::Tensor xx = at::bmm(dx, turned).to(at::kDouble), fx = at::bmm(df, turned).to(at::kDouble);
+  const at::Tensor sum_x = dx.sum(2, /*keepdim=*/false, at::kDouble), sum_f = df.sum(2, /*keepdim=*/false, at::kDouble);
   if (empty()) {
     xx_ = xx, fx_ = fx, x_ = sum_x, f_ = sum_f;
   } else {
@@ -85,14 +91,14 @@ void LayerMoments::add(const at::Tensor& x, const at::Tensor& f) {
 }
 
 bool LayerMoments::is_finite() const { return (xx_.sum() + fx_.sum()).isfinite().item<bool>(); }
-at::Tensor LayerMoments::mean_x() const { return x_ / count_; }
-at::Tensor LayerMoments::mean_f() const { return f_ / count_; }
+at::Tensor LayerMoments::mean_x() const { return near_x_.squeeze(2) + x_ / count_; }
+at::Tensor LayerMoments::mean_f() const { return near_f_.squeeze(2) + f_ / count_; }
 
 at::Tensor LayerMoments::covariance() const {
-  return xx_ / count_ - at::bmm(mean_x().unsqueeze(2), mean_x().unsqueeze(1));
+  return xx_ / count_ - at::bmm(x_.unsqueeze(2), x_.unsqueeze(1)) / (count_ * count_);
 }
 at::Tensor LayerMoments::cross_covariance() const {
-  return fx_ / count_ - at::bmm(mean_f().unsqueeze(2), mean_x().unsqueeze(1));
+  return fx_ / count_ - at::bmm(f_.unsqueeze(2), x_.unsqueeze(1)) / (count_ * count_);
 }
 
 RoundedLayer round_with_error_feedback(const at::Tensor& weight, const at::Tensor& scales, const LayerMoments& moments,

@@ -23,7 +23,8 @@ class LayerMoments {
   at::Tensor cross_covariance() const;  // [groups, K, K]: of f (rows) and x
 
  private:
-  at::Tensor xx_, fx_, x_, f_;  // sums
+  at::Tensor near_x_, near_f_;  // middles of the first batch: what float32 products lose is then small beside variances
+  at::Tensor xx_, fx_, x_, f_;  // sums of what is above them
   int64_t count_ = 0;
 };
 

@@ -90,6 +90,21 @@ TEST_F(ErrorFeedback, EachGroupByItself) {
   EXPECT_LT(after, before / 4);
 }
 
+TEST_F(ErrorFeedback, InputsThatAreAlwaysTheSameDoNoHarm) {
+  for (const double value : {0.3, 1e6}) {
+    const at::Tensor x = at::zeros({1, 20, 50}) + value;
+    const at::Tensor weight = at::randn({3, 20}), scales = weight.abs().amax(1) / 127;
+    LayerMoments moments;
+    moments.add(x, x);
+    moments.add(x, x);
+    const RoundedLayer rounded = round_with_error_feedback(weight, scales, moments, kRange);
+    EXPECT_TRUE(at::equal(rounded.codes.to(at::kFloat), nearest(weight, scales)));
+    const at::Tensor before = weight.matmul(x[0]);
+    const at::Tensor after = (rounded.codes * scales.unsqueeze(1)).matmul(x[0]) + rounded.bias_shift.unsqueeze(1);
+    EXPECT_LT((after - before).abs().max().item<double>(), 1e-5 * value * 20);
+  }
+}
+
 TEST_F(ErrorFeedback, InputsThatAreAlwaysZeroDoNoHarm) {
   at::Tensor x = data(1, 8);
   x.slice(1, 2, 5).zero_();

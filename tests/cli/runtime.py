@@ -1,0 +1,35 @@
+"""`torquant lower`, and what takes its models."""
+import numpy as np
+
+from cli_case import CliCase
+
+
+class Runtime(CliCase):
+    def lowered(self):
+        self.quantize("int8.pt2", recipe="int8-static")
+        self.run_program("lower", self.path("int8.pt2"), "-o", self.path("model.tqm"))
+        return self.path("model.tqm")
+
+    def test_a_lowered_model_gives_what_the_program_gives(self):
+        model = self.lowered()
+        expected, got = self.forward(self.path("int8.pt2"), self.images), self.forward(model, self.images)
+        self.assertEqual(got.shape, expected.shape)
+        # Codes differ by one where float32 lies half way between them.
+        self.assertGreater(np.corrcoef(got.ravel(), expected.ravel())[0, 1], 0.999)
+        np.testing.assert_array_equal(got[:3], self.forward(model, self.images[:3]))  # another batch
+        for threads in ("1", "3"):
+            self.run_program("run", model, "--input", self.path("in.safetensors"), "--output", self.path(f"{threads}.safetensors"), "--threads", threads)
+        self.assertEqual(self.bytes_of("1.safetensors"), self.bytes_of("3.safetensors"))
+
+    def test_lowering_repeats_to_the_byte_and_says_what_it_made(self):
+        self.lowered()
+        result = self.json_of("lower", self.path("int8.pt2"), "-o", self.path("again.tqm"))
+        self.assertEqual(self.bytes_of("again.tqm"), self.bytes_of("model.tqm"))
+        self.assertEqual(result["bytes"], len(self.bytes_of("model.tqm")))
+        self.assertLess(result["bytes"], len(self.bytes_of("int8.pt2")))
+
+    def test_bench_measures_a_model(self):
+        model = self.lowered()
+        result = self.json_of("bench", model, "--input", self.tensors("in.safetensors", x0=self.images), "--runs", "3")
+        self.assertEqual(result["runs"], 3)
+        self.assertGreater(result["median_ms"], 0)
