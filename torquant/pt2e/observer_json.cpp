@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "torquant/core/error.h"
@@ -62,16 +64,25 @@ struct TypeToJson {
   }
 };
 
+// A number that float32 holds: JSON has larger ones, and PyTorch writes infinities as text.
+double finite_at(const Json& json, const char* name) {
+  const double number = double_at(json, name);
+  if (std::fabs(number) <= std::numeric_limits<float>::max()) return number;
+  throw Error({.where = "observer settings",
+               .what = fmt::format("{} is {}", name, number),
+               .allowed = "a finite number of float32"});
+}
+
 ObserverType type_from_json(const Json& json) {
   const std::string name = string_at(json, "name");
   if (name == "MinMaxObserver") return MinMaxSpec{};
-  if (name == "MovingAverageMinMaxObserver") return MovingAverageMinMaxSpec{double_at(json, "averaging_constant")};
+  if (name == "MovingAverageMinMaxObserver") return MovingAverageMinMaxSpec{finite_at(json, "averaging_constant")};
   if (name == "PerChannelMinMaxObserver") return PerChannelMinMaxSpec{};
   if (name == "MovingAveragePerChannelMinMaxObserver") {
-    return MovingAveragePerChannelMinMaxSpec{double_at(json, "averaging_constant")};
+    return MovingAveragePerChannelMinMaxSpec{finite_at(json, "averaging_constant")};
   }
   if (name == "HistogramObserver") return HistogramSpec{int_at(json, "bins")};
-  if (name == "FixedQParamsObserver") return FixedQParamsSpec{double_at(json, "scale"), int_at(json, "zero_point")};
+  if (name == "FixedQParamsObserver") return FixedQParamsSpec{finite_at(json, "scale"), int_at(json, "zero_point")};
   if (name == "PlaceholderObserver") return PlaceholderSpec{};
   if (name == "NoopObserver") return NoopSpec{};
   if (name == "ReuseInputObserver") return ReuseInputSpec{};
@@ -125,7 +136,7 @@ Json to_json(const ObserverSpec& spec) {
 
 ObserverSpec observer_spec_from_json(const Json& json) {
   return {.type = type_from_json(member(json, "observer")),
-          .eps = static_cast<float>(double_at(json, "eps")),
+          .eps = static_cast<float>(finite_at(json, "eps")),
           .reduce_range = bool_at(json, "reduce_range"),
           .fake_quantize = fake_quantize_from_json(string_at(json, "fake_quantize")),
           .use_grad_scaling = bool_at(json, "use_grad_scaling")};

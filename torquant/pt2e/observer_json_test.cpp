@@ -48,6 +48,21 @@ TEST(ObserverJson, UnknownNamesAreErrors) {
   EXPECT_EQ(error_text([&] { observer_spec_from_json(spec); }), "observer settings: unknown fake_quantize \"half\"");
 }
 
+TEST(ObserverJson, NumbersThatAreNotFiniteAreErrors) {
+  for (const nlohmann::json& number : {nlohmann::json(1e300), nlohmann::json("Infinity"), nlohmann::json("NaN")}) {
+    nlohmann::json spec = to_json(ObserverSpec{});
+    spec["eps"] = number;
+    EXPECT_NE(error_text([&] { observer_spec_from_json(spec); }).find("observer settings: eps is"), std::string::npos)
+        << number;
+    spec = to_json(ObserverSpec{.type = MovingAverageMinMaxSpec{0.1}});
+    spec["observer"]["averaging_constant"] = number;
+    EXPECT_THROW(observer_spec_from_json(spec), Error);
+    spec = to_json(ObserverSpec{.type = FixedQParamsSpec{1, 0}});
+    spec["observer"]["scale"] = number;
+    EXPECT_THROW(observer_spec_from_json(spec), Error);
+  }
+}
+
 TEST(ObserverJson, ReportsReadBack) {
   QuantizationReport report;
   report.annotated_nodes = 3;
