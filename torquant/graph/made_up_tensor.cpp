@@ -5,6 +5,9 @@
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "torquant/core/error.h"
 
@@ -15,6 +18,23 @@ uint64_t fnv1a(std::string_view text) {
   uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return hash;
+}
+
+// Far above what anyone makes up; a text may ask for anything.
+constexpr int64_t kMostElements = int64_t{1} << 28;
+
+void check_size(const std::string& name, const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides) {
+  int64_t elements = 1, reach = 1;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    const int64_t stride = i < strides.size() ? std::max<int64_t>(1, strides[i]) : 1;
+    if (sizes[i] > kMostElements / elements || (sizes[i] > 1 && stride > (kMostElements - reach) / (sizes[i] - 1))) {
+      throw Error({.where = name,
+                   .what = fmt::format("sizes [{}] are too many to make up", fmt::join(sizes, ", ")),
+                   .allowed = fmt::format("{} elements", kMostElements)});
+    }
+    elements = std::max<int64_t>(1, elements * sizes[i]);
+    reach += std::max<int64_t>(0, sizes[i] - 1) * stride;
+  }
 }
 
 std::vector<int64_t> numbers(const std::string& name, const std::vector<Dim>& dims, std::string_view what) {
@@ -33,6 +53,7 @@ std::vector<int64_t> numbers(const std::string& name, const std::vector<Dim>& di
 at::Tensor made_up_tensor(const std::string& name, const TensorMeta& meta) {
   const std::vector<int64_t> sizes = numbers(name, meta.sizes, "size");
   const std::vector<int64_t> strides = numbers(name, meta.strides, "stride");
+  check_size(name, sizes, strides);
   const bool is_positive = name.find("var") != std::string::npos || name.find("scale") != std::string::npos;
   try {
     at::Tensor tensor = at::empty_strided(sizes, strides, at::TensorOptions().dtype(meta.dtype));

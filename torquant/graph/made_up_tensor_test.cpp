@@ -40,6 +40,13 @@ TEST(MadeUpTensor, WhatCannotBeMadeIsAnErrorThatNamesIt) {
   TensorMeta strided = contiguous_meta(at::kFloat, {2});
   strided.strides = {symbol};
   EXPECT_EQ(error_text([&] { made_up_tensor("w", strided); }), "w: stride s0 of a stored tensor");
+  EXPECT_NE(error_text([&] {
+              made_up_tensor("w", contiguous_meta(at::kFloat, {8, 32222222, 3}));
+            }).find("w: sizes [8, 32222222, 3] are too many to make up"),
+            std::string::npos);
+  TensorMeta apart = contiguous_meta(at::kFloat, {2, 2});
+  apart.strides[0] = int64_t{1} << 40;
+  EXPECT_THROW(made_up_tensor("w", apart), Error);
   EXPECT_EQ(error_text([&] { made_up_tensor("w", contiguous_meta(at::kFloat, {int64_t{1} << 60})); }).substr(0, 3),
             "w: ");
 }

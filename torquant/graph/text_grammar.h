@@ -14,6 +14,7 @@ struct Reader {
   Scanner scan;
   std::map<std::string, int64_t> examples = {};  // by symbol, from the `range` lines
   int depth = 0;                                 // of arguments in each other
+  size_t made_up_bytes = 0;                      // of the tensors that were read
 };
 
 // Runs `call`; an Error gets its place in the text, unless it has one.

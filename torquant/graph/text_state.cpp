@@ -27,11 +27,14 @@ std::unordered_map<std::string, std::string> tied_names(const Program& program) 
   return tied;
 }
 
+constexpr size_t kMostMadeUpBytes = size_t{1} << 30;
+
 // no-grad tied "other.weight"
 void read_state_tensor(Reader& reader, Program& program, size_t at, const std::string& name, TensorMeta& meta,
                        bool is_parameter) {
   Scanner& scan = reader.scan;
-  const bool is_trained = is_parameter && c10::isFloatingType(meta.dtype) && !scan.take_word("no-grad");
+  const bool has_no_grad = is_parameter && scan.take_word("no-grad");
+  const bool is_trained = is_parameter && !has_no_grad && c10::isFloatingType(meta.dtype);
   const at::Tensor* existing = program.find_state(name);
   if (scan.take_word("tied")) {
     const std::string other = scan.quoted();
@@ -40,6 +43,11 @@ void read_state_tensor(Reader& reader, Program& program, size_t at, const std::s
   }
   at_position(scan, at, [&] {
     at::Tensor tensor = existing == nullptr ? made_up_tensor(name, meta) : *existing;
+    if (existing == nullptr) reader.made_up_bytes += tensor.nbytes();
+    if (reader.made_up_bytes > kMostMadeUpBytes) {
+      throw Error({.what = fmt::format("the tensors up to here have {} bytes", reader.made_up_bytes),
+                   .allowed = fmt::format("{} in all: a text is for small programs", kMostMadeUpBytes)});
+    }
     meta.requires_grad = is_trained;
     if (existing == nullptr && is_trained) tensor.set_requires_grad(true);
     program.set_state({name, std::move(tensor), is_parameter});

@@ -40,6 +40,7 @@ TEST(Text, EveryKindOfArgumentReadsBack) {
   expect_reads_back(R"(range s0 2.. example 3
 range s1 ..
 parameter %w : f32[2, 3] = "w" no-grad
+parameter %codes : i32[2, 3] = "codes" no-grad
 parameter %tied : f32[2, 3] = "tied" no-grad tied "w"
 object %lib : object("__torch__.Lib") = "lib"
 scalar 3 = "n"
