@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "torquant/kernels/depthwise/depthwise_internal.h"
 #include "torquant/core/packed_depthwise.h"
+#include "torquant/kernels/depthwise/depthwise_internal.h"
 
 // GMAC/s of the depthwise layers of MobileNetV2 and EfficientNet-Lite0, in images with the border that they need.
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "torquant/kernels/depthwise/depthwise_internal.h"
 #include "torquant/core/packed_depthwise.h"
+#include "torquant/kernels/depthwise/depthwise_internal.h"
 
 namespace torquant {
 namespace {
