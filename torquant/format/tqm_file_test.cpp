@@ -136,7 +136,8 @@ TEST(TqmFile, WithBytesChangedIsAnErrorOrAModel) {
   for (int round = 0; round < 20000; ++round) {
     std::string other = bytes;
     for (int i = 0; i < 3; ++i) other[random() % 3500] = static_cast<char>(random());
-    const Result<Model> read = Aligned(other).read();
+    const Aligned file(other);
+    const Result<Model> read = file.read();
     refused += read.ok() ? 0 : 1;
     EXPECT_TRUE(!read.ok() || check_model(*read).ok());
   }
