@@ -14,7 +14,7 @@ class Writer {
     std::vector<flatbuffers::Offset<wire::Value>> values;
     for (const Value& value : model.values) {
       const auto name = builder_.CreateString(value.name);
-      const auto sizes = builder_.CreateVector(value.sizes);
+      const auto sizes = builder_.CreateVector(std::vector<uint32_t>(value.sizes.begin(), value.sizes.end()));
       const auto type = value.type == ValueType::kUint8 ? wire::ValueType::Uint8 : wire::ValueType::Float32;
       values.push_back(wire::CreateValue(builder_, name, type, sizes, value.grid.scale, value.grid.zero_point));
     }
