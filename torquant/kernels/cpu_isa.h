@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -7,7 +8,7 @@
 
 namespace torquant {
 
-// Instruction sets that kernels are written for. Which of them give the same bits: all.
+// Instruction sets that kernels are written for. All give the same bits.
 enum class CpuIsa : uint8_t {
   kScalar,
   kAvx2,        // AVX2 and FMA
@@ -20,6 +21,14 @@ std::string_view name_of(CpuIsa isa);
 
 // Whether a CPU that has `isa` runs kernels of `kernel`.
 bool includes(CpuIsa isa, CpuIsa kernel);
+
+// The first of `kernels`, best first, that `isa` runs: the last one is scalar, which all run.
+template <class Kernel, size_t kCount>
+const Kernel& select_kernel(const Kernel (&kernels)[kCount], CpuIsa isa) {
+  size_t i = 0;
+  while (i + 1 < kCount && !includes(isa, kernels[i].isa)) ++i;
+  return kernels[i];
+}
 
 // Whether this CPU, and its operating system, have it.
 bool cpu_has(CpuIsa isa);

@@ -7,7 +7,7 @@
 #include "torquant/lower/grid.h"
 #include "torquant/lower/onednn_layer.h"
 
-// What the oneDNN lowering reads of the nodes behind a quantized layer. Private to onednn*.cpp.
+// What lowering reads of the nodes behind a quantized layer. Private to onednn*.cpp and runtime*.cpp.
 namespace torquant::onednn {
 
 // What is computed on the sums before they leave the registers, in this order: + addend, activation, requantization.

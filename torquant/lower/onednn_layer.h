@@ -10,7 +10,7 @@
 #include "torquant/graph/program.h"
 #include "torquant/lower/grid.h"
 
-// What the oneDNN lowering reads of a quantized layer. Private to onednn*.cpp.
+// What lowering reads of a quantized layer. Private to onednn*.cpp and runtime*.cpp.
 namespace torquant::onednn {
 
 // A convolution or linear layer on integers. Its codes are uint8, its weight int8 with scales along axis 0.

@@ -13,11 +13,6 @@ constexpr AddKernel kKernels[] = {
 
 }  // namespace
 
-const AddKernel& select_add(CpuIsa isa) {
-  for (const AddKernel& kernel : kKernels) {
-    if (includes(isa, kernel.isa)) return kernel;
-  }
-  return kKernels[0];  // never reached: the last one runs everywhere
-}
+const AddKernel& select_add(CpuIsa isa) { return select_kernel(kKernels, isa); }
 
 }  // namespace torquant

@@ -16,11 +16,6 @@ constexpr DepthwiseKernel kKernels[] = {
 
 size_t depthwise_scratch_bytes(const DepthwiseArgs& args) { return plan_quads(args).scratch_bytes; }
 
-const DepthwiseKernel& select_depthwise(CpuIsa isa) {
-  for (const DepthwiseKernel& kernel : kKernels) {
-    if (includes(isa, kernel.isa)) return kernel;
-  }
-  return kKernels[0];  // never reached: the last one runs everywhere
-}
+const DepthwiseKernel& select_depthwise(CpuIsa isa) { return select_kernel(kKernels, isa); }
 
 }  // namespace torquant

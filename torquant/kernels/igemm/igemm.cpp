@@ -13,11 +13,6 @@ constexpr IgemmKernel kKernels[] = {
 
 }  // namespace
 
-const IgemmKernel& select_igemm(CpuIsa isa) {
-  for (const IgemmKernel& kernel : kKernels) {
-    if (includes(isa, kernel.isa)) return kernel;
-  }
-  return kKernels[0];  // never reached: the last one runs everywhere
-}
+const IgemmKernel& select_igemm(CpuIsa isa) { return select_kernel(kKernels, isa); }
 
 }  // namespace torquant

@@ -13,11 +13,6 @@ constexpr ImageKernels kKernels[] = {
 
 }  // namespace
 
-const ImageKernels& select_image_kernels(CpuIsa isa) {
-  for (const ImageKernels& kernels : kKernels) {
-    if (includes(isa, kernels.isa)) return kernels;
-  }
-  return kKernels[0];  // never reached: the last ones run everywhere
-}
+const ImageKernels& select_image_kernels(CpuIsa isa) { return select_kernel(kKernels, isa); }
 
 }  // namespace torquant

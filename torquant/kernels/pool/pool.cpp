@@ -13,11 +13,6 @@ constexpr PoolKernels kKernels[] = {
 
 }  // namespace
 
-const PoolKernels& select_pool_kernels(CpuIsa isa) {
-  for (const PoolKernels& kernels : kKernels) {
-    if (includes(isa, kernels.isa)) return kernels;
-  }
-  return kKernels[0];  // never reached: the last ones run everywhere
-}
+const PoolKernels& select_pool_kernels(CpuIsa isa) { return select_kernel(kKernels, isa); }
 
 }  // namespace torquant
