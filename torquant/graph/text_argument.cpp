@@ -30,11 +30,11 @@ class Printer {
   std::string operator()(bool value) const { return value ? "true" : "false"; }
   std::string operator()(int64_t value) const { return std::to_string(value); }
   std::string operator()(double value) const { return float_text(value); }
-  std::string operator()(const std::string& value) const { return quoted(value); }
+  std::string operator()(const std::string& value) const { return in_quotes(value); }
   std::string operator()(at::ScalarType value) const { return std::string(word_of(kDTypeNames, value)); }
   std::string operator()(at::Layout value) const { return std::string(word_of(kLayouts, value)); }
   std::string operator()(at::MemoryFormat value) const { return std::string(word_of(kMemoryFormats, value)); }
-  std::string operator()(const at::Device& value) const { return fmt::format("device({})", quoted(value.str())); }
+  std::string operator()(const at::Device& value) const { return fmt::format("device({})", in_quotes(value.str())); }
   std::string operator()(const std::vector<int64_t>& values) const { return list("", values); }
   std::string operator()(const std::vector<double>& values) const {
     return list(values.empty() ? kFloats : "", values);
@@ -56,8 +56,8 @@ class Printer {
   }
   std::string operator()(const ScalarOrValue& item) const { return std::visit(*this, item); }
   std::string operator()(const SubgraphArgument& value) const { return subgraph_text(value, indent_); }
-  std::string operator()(const OperatorArgument& value) const { return fmt::format("op({})", quoted(value.name)); }
-  std::string operator()(const OpaqueArgument& value) const { return fmt::format("opaque({})", quoted(value.json)); }
+  std::string operator()(const OperatorArgument& value) const { return fmt::format("op({})", in_quotes(value.name)); }
+  std::string operator()(const OpaqueArgument& value) const { return fmt::format("opaque({})", in_quotes(value.json)); }
 
  private:
   template <typename T>

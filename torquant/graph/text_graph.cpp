@@ -201,7 +201,7 @@ std::string nodes_text(const Graph& graph, const std::string& indent) {
 std::string subgraph_text(const SubgraphArgument& subgraph, const std::string& indent) {
   const Graph& graph = *subgraph.graph;
   const std::string inner = indent + "  ";
-  std::string text = fmt::format("graph {} {{\n", quoted(subgraph.name));
+  std::string text = fmt::format("graph {} {{\n", in_quotes(subgraph.name));
   for (const Argument& input : graph.inputs()) text += fmt::format("{}input {}\n", inner, input_text(input, inner));
   std::vector<std::string> outputs;
   for (const Argument& output : graph.outputs()) outputs.push_back(argument_text(output, inner));

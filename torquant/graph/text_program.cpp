@@ -78,7 +78,7 @@ std::string outputs_text(const Program& program) {
     const OutputSpec& spec = program.output_specs().at(outputs.size());
     std::string kind;
     if (spec.kind != OutputKind::kUser) {
-      kind = fmt::format("{}({}) ", text::word_of(text::kOutputKinds, spec.kind), text::quoted(spec.target));
+      kind = fmt::format("{}({}) ", text::word_of(text::kOutputKinds, spec.kind), text::in_quotes(spec.target));
     }
     outputs.push_back(kind + text::argument_text(output, ""));
   }

@@ -17,7 +17,7 @@ bool is_name_character(char c) {
 
 }  // namespace
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -36,7 +36,7 @@ std::string quoted(std::string_view text) {
 
 std::string name_text(std::string_view name) {
   const bool is_bare = !name.empty() && std::all_of(name.begin(), name.end(), is_name_character);
-  return is_bare ? std::string(name) : quoted(name);
+  return is_bare ? std::string(name) : in_quotes(name);
 }
 
 std::string float_text(double value) {

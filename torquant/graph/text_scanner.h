@@ -17,8 +17,8 @@ class TextError : public Error {
 };
 
 // "a \"b\"": what Scanner::quoted() reads.
-std::string quoted(std::string_view text);
-// The name itself where letters, digits, dots and underscores are all of it; else quoted.
+std::string in_quotes(std::string_view text);
+// The name itself where letters, digits, dots and underscores are all of it; else in quotes.
 std::string name_text(std::string_view name);
 // A float never looks like an integer: "3.0", "1e-05", "-inf", "nan".
 std::string float_text(double value);

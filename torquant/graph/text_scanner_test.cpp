@@ -35,7 +35,7 @@ TEST(TextScanner, NamesAreQuotedWhereTheyHaveOtherCharacters) {
   }
   EXPECT_EQ(name_text("layer1.0"), "layer1.0");
   EXPECT_EQ(name_text("a-b"), "\"a-b\"");
-  EXPECT_EQ(quoted("\"\\\n\x01"), R"("\"\\\n\x01")");
+  EXPECT_EQ(in_quotes("\"\\\n\x01"), R"("\"\\\n\x01")");
 }
 
 TEST(TextScanner, NumbersReadBack) {

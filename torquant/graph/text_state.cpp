@@ -98,19 +98,19 @@ std::string inputs_text(const Program& program) {
     const InputSpec& spec = program.input_specs()[i];
     const Argument& input = program.graph().inputs()[i];
     lines += fmt::format("{} {}", word_of(kInputKinds, spec.kind), input_text(input, ""));
-    if (spec.kind != InputKind::kUser) lines += " = " + quoted(spec.target);
+    if (spec.kind != InputKind::kUser) lines += " = " + in_quotes(spec.target);
     if (spec.kind == InputKind::kBuffer && !spec.persistent) lines += " non-persistent";
     const Value* value = value_of(input);
     const bool is_parameter = spec.kind == InputKind::kParameter && value != nullptr && value->is_tensor();
     if (is_parameter && !value->tensor().requires_grad) lines += " no-grad";
     const auto same_as = tied.find(spec.target);
-    if (same_as != tied.end() && printed.contains(same_as->second)) lines += " tied " + quoted(same_as->second);
+    if (same_as != tied.end() && printed.contains(same_as->second)) lines += " tied " + in_quotes(same_as->second);
     printed.insert(spec.target);
     lines += "\n";
   }
   for (const StateTensor& entry : program.state()) {
     if (printed.contains(entry.name)) continue;
-    lines += fmt::format("unread {} = {}", to_text(meta_of(entry.tensor)), quoted(entry.name));
+    lines += fmt::format("unread {} = {}", to_text(meta_of(entry.tensor)), in_quotes(entry.name));
     if (entry.is_parameter) lines += " parameter";
     lines += "\n";
   }

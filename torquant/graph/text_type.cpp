@@ -22,7 +22,7 @@ std::string tensor_text(const TensorMeta& tensor) {
   }
   if (tensor.storage_offset != Dim(0)) result += " offset " + dims_text({tensor.storage_offset});
   if (tensor.layout != at::kStrided) result += fmt::format(" layout {}", text::word_of(text::kLayouts, tensor.layout));
-  if (tensor.device != at::kCPU) result += " device " + text::quoted(tensor.device.str());
+  if (tensor.device != at::kCPU) result += " device " + text::in_quotes(tensor.device.str());
   return result;
 }
 
@@ -35,7 +35,7 @@ std::string scalar_text(const ScalarMeta& scalar) {
   } else if (const auto* flag = std::get_if<bool>(&scalar.value)) {
     value = *flag ? "true" : "false";
   } else if (!scalar.raw.empty()) {
-    value = text::quoted(scalar.raw);
+    value = text::in_quotes(scalar.raw);
   }
   const std::string_view kind = text::word_of(text::kScalarKinds, scalar.kind);
   return value.empty() ? std::string(kind) : fmt::format("{}({})", kind, value);
@@ -46,7 +46,7 @@ std::string scalar_text(const ScalarMeta& scalar) {
 std::string to_text(const ValueMeta& meta) {
   if (const auto* tensor = std::get_if<TensorMeta>(&meta)) return tensor_text(*tensor);
   if (const auto* scalar = std::get_if<ScalarMeta>(&meta)) return scalar_text(*scalar);
-  return fmt::format("object({})", text::quoted(std::get<ObjectMeta>(meta).class_fqn));
+  return fmt::format("object({})", text::in_quotes(std::get<ObjectMeta>(meta).class_fqn));
 }
 
 namespace text {
