@@ -2,11 +2,11 @@
 # Files still include what they use: the presets `gcc` and `tidy` go without (CMAKE_DISABLE_PRECOMPILE_HEADERS).
 set(TORQUANT_PRECOMPILED <algorithm> <memory> <optional> <string> <unordered_map> <vector>
   <ATen/TensorOperators.h> <ATen/core/Tensor.h> <ATen/core/dispatch/Dispatcher.h> <ATen/core/grad_mode.h> <ATen/core/ivalue.h>
-  <fmt/format.h> <fmt/ranges.h>)
+  <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
 
 # torquant_precompile(TARGET [HEADER...]): those and HEADERs, compiled as a part of TARGET, for targets with its flags.
 function(torquant_precompile TARGET)
-  target_link_libraries(${TARGET} PRIVATE torquant_options torquant_warnings LibTorch::LibTorch fmt::fmt)
+  target_link_libraries(${TARGET} PRIVATE torquant_options torquant_warnings LibTorch::LibTorch fmt::fmt nlohmann_json::nlohmann_json)
   target_precompile_headers(${TARGET} PRIVATE ${TORQUANT_PRECOMPILED} ${ARGN})
   # The same bytes whenever it is compiled, as ccache wants them.
   target_compile_options(${TARGET} PRIVATE $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
