@@ -34,6 +34,11 @@ Requantization mean_requantization(const TensorGrid& input, int64_t count, const
           .offset = static_cast<float>(output.zero_point)};
 }
 
+Requantization product_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output) {
+  return {.multiplier = static_cast<float>(a.scale * b.scale / output.scale),
+          .offset = static_cast<float>(output.zero_point)};
+}
+
 float residual_multiplier(const TensorGrid& residual, const TensorGrid& output) {
   return static_cast<float>(residual.scale / output.scale);
 }

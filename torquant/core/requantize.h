@@ -26,6 +26,9 @@ Requantization requantization(const TensorGrid& input, double weight_scale, doub
 // K4, of the sum of two tensors: `multiplier` is that of the first, residual_multiplier() that of the second.
 Requantization sum_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output);
 
+// K6, of the product of two codes less their zero points.
+Requantization product_requantization(const TensorGrid& a, const TensorGrid& b, const TensorGrid& output);
+
 // K5, of the sum of `count` codes less their zero points.
 Requantization mean_requantization(const TensorGrid& input, int64_t count, const TensorGrid& output);
 

@@ -25,14 +25,17 @@ struct Image {
 };
 
 Image image_of(const Value& value) {
-  if (value.sizes.size() == 2) return {value.sizes[1], 1, 1};
-  return {value.sizes[1], value.sizes[2], value.sizes[3]};
+  const size_t rank = value.sizes.size();
+  return {value.sizes[1], rank == 4 ? value.sizes[2] : 1, rank == 2 ? 1 : value.sizes.back()};
 }
+
+// Sums of this many codes do not leave 32 bits.
+constexpr int64_t kMostSummed = 1 << 23;
 
 Result<void> check_value(const Value& value, int64_t batch) {
   const auto error = [&](const std::string& what) { return ErrorText{.where = "value " + value.name, .what = what}; };
-  if (value.sizes.size() != 2 && value.sizes.size() != 4) {
-    return error("has sizes " + text_of(value.sizes) + ", not [N, C] or [N, C, H, W]");
+  if (value.sizes.size() < 2 || value.sizes.size() > 4) {
+    return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L] or [N, C, H, W]");
   }
   if (value.sizes[0] != batch)
     return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
@@ -67,15 +70,60 @@ class NodeRules {
     const bool fits = out.height == 1 && out.width == 1 && in.channels * in.height * in.width == out.channels;
     return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
   }
-  std::string operator()(const Add& node) const {
-    if (!on_codes({node.a, node.b, node.output})) return kTypes;
-    const std::string problem = same_sizes(node.a, node.output);
-    return problem.empty() ? same_sizes(node.b, node.output) : problem;
+  std::string operator()(const Add& node) const { return of_two(node.a, node.b, node.output); }
+  std::string operator()(const Multiply& node) const { return of_two(node.a, node.b, node.output); }
+  std::string operator()(const MapCodes& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    if (node.table.size() != 256) return "has a table of " + std::to_string(node.table.size()) + " codes, not 256";
+    return same_sizes(node.input, node.output);
+  }
+  std::string operator()(const Concat& node) const {
+    const Image out = image_of(value(node.output));
+    int64_t channels = 0;
+    for (const ValueIndex input : node.inputs) {
+      const Image in = image_of(value(input));
+      if (!on_codes({input, node.output})) return kTypes;
+      if (!same_grid(input, node.output)) return kGrids;
+      if (in.height != out.height || in.width != out.width || batch(input) != batch(node.output))
+        return sizes_of(input, node.output);
+      channels += in.channels;
+    }
+    return channels == out.channels ? "" : "has inputs of " + std::to_string(channels) + " channels in all";
+  }
+  std::string operator()(const Rearrange& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    if (!same_grid(node.input, node.output)) return kGrids;
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const int64_t held = in.channels * in.height * in.width;
+    if (node.sizes.size() != node.steps.size() || batch(node.input) != batch(node.output) || node.begin < 0 ||
+        node.begin >= held)
+      return sizes_of(node.input, node.output);
+    int64_t count = 1, least = node.begin, most = node.begin;
+    for (size_t i = 0; i < node.sizes.size(); ++i) {
+      const int64_t size = node.sizes[i], step = node.steps[i];
+      if (size < 1 || size > kMostElements / count || step > held || step < -held)
+        return sizes_of(node.input, node.output);
+      count *= size;
+      (step < 0 ? least : most) += (size - 1) * step;
+      if (least < 0 || most >= held) return "reads elements outside its input";
+    }
+    return count == out.channels * out.height * out.width ? "" : sizes_of(node.input, node.output);
+  }
+  std::string operator()(const AveragePool& node) const {
+    if (!on_codes({node.input, node.output})) return kTypes;
+    const Image in = image_of(value(node.input)), out = image_of(value(node.output));
+    const Windows& windows = node.windows;
+    const std::string problem = windows_fit(windows, node.input, node.output);
+    if (!problem.empty()) return problem;
+    if (windows.dilation[0] != 1 || windows.dilation[1] != 1) return "has dilated windows";
+    if (windows.kernel[0] * windows.kernel[1] > kMostSummed) return kTooMany;
+    return in.channels == out.channels ? "" : sizes_of(node.input, node.output);
   }
   std::string operator()(const GlobalAveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const bool fits = out.height == 1 && out.width == 1 && in.channels == out.channels;
+    if (in.height * in.width > kMostSummed) return kTooMany;
     return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
   }
   std::string operator()(const MaxPool& node) const {
@@ -87,18 +135,18 @@ class NodeRules {
   std::string operator()(const Layer& node) const {
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const bool to_reals = value(node.output).type == ValueType::kFloat32;
-    const bool reals_fit = out.height * out.width == 1 && node.residual < 0 && !node.depthwise;
+    const bool reals_fit = node.residual < 0 && !node.depthwise;
     if (!on_codes({node.input}) || (to_reals && !reals_fit)) return kTypes;
     const std::string problem = windows_fit(node.windows, node.input, node.output);
     if (!problem.empty()) return problem;
+    if (node.groups < 1 || in.channels % node.groups != 0 || out.channels % node.groups != 0 ||
+        (node.depthwise && (node.groups != 1 || in.channels != out.channels)))
+      return "has " + std::to_string(node.groups) + " groups: " + sizes_of(node.input, node.output);
     const int64_t taps = node.windows.kernel[0] * node.windows.kernel[1];
-    const auto channels = static_cast<size_t>(out.channels), padded = (channels + 15) / 16 * 16;
-    size_t bytes = static_cast<size_t>(taps) * padded;
-    if (!node.depthwise) {
-      bytes = packed_shape(node, in.channels, out.channels).bytes();
-    } else if (in.channels != out.channels) {
-      return sizes_of(node.input, node.output);
-    }
+    const auto groups = static_cast<size_t>(node.groups), channels = static_cast<size_t>(out.channels) / groups;
+    const size_t padded = (channels + 15) / 16 * 16 * groups;
+    const size_t bytes = node.depthwise ? static_cast<size_t>(taps) * padded
+                                        : packed_shape(node, in.channels, out.channels).bytes() * groups;
     if (node.weights.size() != bytes) {
       return "has " + std::to_string(node.weights.size()) + " bytes of weights, not " + std::to_string(bytes);
     }
@@ -107,7 +155,7 @@ class NodeRules {
         node.offset.size() != padded) {
       return "has other numbers than " + std::to_string(padded) + " for each of its channels";
     }
-    const int64_t depth = taps * (node.depthwise ? 1 : in.channels);
+    const int64_t depth = taps * (node.depthwise ? 1 : in.channels / node.groups);
     for (size_t n = 0; n < padded; ++n) {
       const Requantization how{.multiplier = node.multiplier[n], .offset = node.offset[n]};
       if (!requantization_fits(how, depth, node.residual_multiplier)) return "has a multiplier or offset out of range";
@@ -119,6 +167,18 @@ class NodeRules {
 
  private:
   static constexpr const char* kTypes = "reads or gives values of another type than it computes";
+  static constexpr const char* kGrids = "moves codes to another grid";
+  static constexpr const char* kTooMany = "sums more codes than 32 bits hold";
+
+  std::string of_two(ValueIndex a, ValueIndex b, ValueIndex output) const {
+    if (!on_codes({a, b, output})) return kTypes;
+    const Image one = image_of(value(b)), all = image_of(value(a));
+    const bool of_pixel = one.height * one.width == 1 && one.channels == all.channels && batch(a) == batch(b);
+    return of_pixel || same_sizes(a, b).empty() ? same_sizes(a, output) : sizes_of(b, a);
+  }
+  bool same_grid(ValueIndex a, ValueIndex b) const {
+    return value(a).grid.scale == value(b).grid.scale && value(a).grid.zero_point == value(b).grid.zero_point;
+  }
 
   const Value& value(ValueIndex index) const { return model_.values[index]; }
   int64_t batch(ValueIndex index) const { return value(index).sizes[0]; }
@@ -156,15 +216,17 @@ class NodeRules {
 }  // namespace
 
 PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
-  return {.channels = static_cast<size_t>(channels),
-          .inputs = static_cast<size_t>(inputs),
+  return {.channels = static_cast<size_t>(channels / layer.groups),
+          .inputs = static_cast<size_t>(inputs / layer.groups),
           .kernel_height = static_cast<size_t>(layer.windows.kernel[0]),
           .kernel_width = static_cast<size_t>(layer.windows.kernel[1]),
-          .whole_rows = layer.windows.dilation[1] == 1};
+          .whole_rows = layer.windows.dilation[1] == 1 && layer.groups == 1};
 }
 
 std::vector<ValueIndex> inputs_of(const Operation& operation) {
   return std::visit(Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },
+                               [](const Multiply& node) { return std::vector{node.a, node.b}; },
+                               [](const Concat& node) { return node.inputs; },
                                [](const Layer& node) {
                                  std::vector inputs = {node.input};
                                  if (node.residual >= 0) inputs.push_back(static_cast<ValueIndex>(node.residual));

@@ -18,7 +18,7 @@ namespace torquant::format {
 
 enum class ValueType : uint8_t { kFloat32, kUint8 };
 
-// What nodes hand on. Sizes are PyTorch's, [N, C, H, W] or [N, C]; N is the model's least batch.
+// What nodes hand on. Sizes are PyTorch's: [N, C], [N, C, L] or [N, C, H, W]; N is the model's least batch.
 struct Value {
   std::string name;
   ValueType type = ValueType::kUint8;
@@ -46,14 +46,15 @@ struct Windows {
   int64_t dilation[2] = {1, 1};
 };
 
-// A convolution (one group or as many as channels) or a linear layer, with all that is fused into it (K1 to K3). An
-// output of floats (of single pixels, [N, C]) is what is there before rounding: the logits of a classifier. Spans are
-// as the kernels read them; [panels * 16] numbers where a panel is 16 output channels.
+// A convolution or a linear layer, with all that is fused into it (K1 to K3). An output of floats is what is
+// there before rounding: the logits of a classifier. Spans are as the kernels read them, group after
+// group; [panels * 16] numbers where a panel is 16 output channels of one group.
 struct Layer {
   ValueIndex input, output;
   int64_t residual = -1;  // a value that is added, or -1
   Windows windows = {};
-  bool depthwise = false;
+  int64_t groups = 1;
+  bool depthwise = false;                   // one group, whose output channels read a channel each
   std::span<const int8_t> weights = {};     // core/packed_weights.h
   std::span<const uint8_t> pairs_fit = {};  // [panels]
   std::span<const int32_t> start = {};
@@ -74,10 +75,35 @@ struct GlobalAveragePool {
   uint8_t lo = 0, hi = 255;
 };
 
-// a + b, on the output's grid (K4).
+// The mean over windows, on the output's grid (K5). Padding counts as zeros.
+struct AveragePool {
+  ValueIndex input, output;
+  Windows windows = {};  // without dilation
+  uint8_t lo = 0, hi = 255;
+};
+
+// a + b, on the output's grid (K4). b has a's sizes, or is a single pixel for all of an image.
 struct Add {
   ValueIndex a, b, output;
   uint8_t lo = 0, hi = 255;
+};
+
+// a * b, on the output's grid (K6); sizes as of Add.
+struct Multiply {
+  ValueIndex a, b, output;
+  uint8_t lo = 0, hi = 255;
+};
+
+// table[code]: what is done to each number by itself.
+struct MapCodes {
+  ValueIndex input, output;
+  std::span<const uint8_t> table = {};  // [256]
+};
+
+// The channels of the inputs behind one another; all have the grid of the output.
+struct Concat {
+  std::vector<ValueIndex> inputs;
+  ValueIndex output;
 };
 
 // [N, C, H, W] to [N, C * H * W], in PyTorch's order.
@@ -85,7 +111,16 @@ struct Flatten {
   ValueIndex input, output;
 };
 
-using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, Add, Flatten>;
+// Codes that only move: slices, transpositions, repetitions. Element i of an output image, in PyTorch's order, is the
+// input's element begin + Σ digit * step, where the digits of i count through `sizes`, the last one fastest.
+struct Rearrange {
+  ValueIndex input, output;
+  int64_t begin = 0;
+  std::vector<int64_t> sizes = {}, steps = {};
+};
+
+using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply,
+                               MapCodes, Concat, Flatten, Rearrange>;
 
 struct Node {
   std::string name;  // the layer's path, or the graph's node
@@ -101,7 +136,7 @@ struct Model {
   std::string source = {};                  // fingerprint of the program that it was made from
 };
 
-// How the weights of a layer lie that is not depthwise.
+// How the weights of one group lie, of a layer that is not depthwise. `inputs` and `channels` are the layer's.
 PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels);
 
 // The values that an operation reads.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::format {
@@ -39,7 +40,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Damage{"takes batches of 0 to 9", [](TinyModel& t) { t.model.least_batch = 0; }},
         Damage{"takes batches of 1 to 0", [](TinyModel& t) { t.model.most_batch = 0; }},
-        Damage{"value wide: has sizes [1, 20, 8], not", [](TinyModel& t) { t.model.values[2].sizes.pop_back(); }},
+        Damage{"value wide: has sizes [1, 20, 8, 8, 1], not",
+               [](TinyModel& t) { t.model.values[2].sizes.push_back(1); }},
         Damage{"value wide: has sizes [1, 20, -8, 8]", [](TinyModel& t) { t.model.values[2].sizes[2] = -8; }},
         Damage{"value wide: has sizes [1, 65536, 65536, 8]",
                [](TinyModel& t) { t.model.values[2].sizes = {1, 65536, 65536, 8}; }},
@@ -78,8 +80,69 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"node point: has a multiplier or offset out of range",
                [](TinyModel& t) { t.layer_of(3).residual_multiplier = kNan; }},
         Damage{"node mean: makes [1, 20, 2, 1] of [1, 20, 4, 4]", [](TinyModel& t) { t.model.values[6].sizes[2] = 2; }},
-        Damage{"node linear: reads or gives values of another type",
+        Damage{"node linear: makes [1, 5, 2, 2] of [1, 20]",
                [](TinyModel& t) { t.model.values[8].sizes = {1, 5, 2, 2}; }}));
+
+struct BranchDamage {
+  const char* says;
+  std::function<void(TinyBranches&)> make;
+};
+
+class CheckBranches : public testing::TestWithParam<BranchDamage> {};
+
+TEST(CheckModel, TakesTheOtherKindsOfNodes) {
+  TinyBranches tiny;
+  const Result<void> checked = check_model(tiny.model);
+  EXPECT_TRUE(checked.ok()) << (checked.ok() ? "" : checked.error().where + ": " + checked.error().what);
+}
+
+TEST_P(CheckBranches, RefusesWhatTheRuntimeCannotRun) {
+  TinyBranches tiny;
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok()) << GetParam().says;
+  EXPECT_NE((checked.error().where + ": " + checked.error().what).find(GetParam().says), std::string::npos)
+      << checked.error().where << ": " << checked.error().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckBranches,
+    testing::Values(
+        BranchDamage{"node conv: has 0 groups", [](TinyBranches& t) { t.at<Layer>(1).groups = 0; }},
+        BranchDamage{"node conv: has 4 groups", [](TinyBranches& t) { t.at<Layer>(1).groups = 4; }},
+        BranchDamage{"node conv: has 1728 bytes of weights, not", [](TinyBranches& t) { t.at<Layer>(1).groups = 1; }},
+        BranchDamage{"node turn: has a table of 3 codes",
+                     [](TinyBranches& t) { t.at<MapCodes>(2).table = t.at<MapCodes>(2).table.first(3); }},
+        BranchDamage{"node turn: makes [1, 12, 6, 6] of [1, 6, 6, 6]",
+                     [](TinyBranches& t) { t.at<MapCodes>(2).input = 1; }},
+        BranchDamage{"node window: makes [1, 12, 3, 3] of [1, 12, 6, 6]",
+                     [](TinyBranches& t) { t.at<AveragePool>(3).windows.stride[0] = 1; }},
+        BranchDamage{"node window: has dilated windows",
+                     [](TinyBranches& t) {
+                       t.at<AveragePool>(3).windows.dilation[0] = 2;
+                       t.at<AveragePool>(3).windows.padding[0] = 1;
+                     }},
+        BranchDamage{"node scale: makes [1, 12, 3, 3] of [1, 12, 6, 6]",
+                     [](TinyBranches& t) { t.at<Multiply>(5).b = 3; }},
+        BranchDamage{"node both: has inputs of 12 channels",
+                     [](TinyBranches& t) { t.at<Concat>(6).inputs.pop_back(); }},
+        BranchDamage{"node both: makes [1, 24, 3, 3] of [1, 12, 1, 1]",
+                     [](TinyBranches& t) { t.at<Concat>(6).inputs[0] = 5; }},
+        BranchDamage{"node both: reads a value that nothing before it gives",
+                     [](TinyBranches& t) { t.at<Concat>(6).inputs[0] = 9999; }},
+        BranchDamage{"node both: moves codes to another grid",
+                     [](TinyBranches& t) { t.model.values[7].grid.zero_point = 3; }},
+        BranchDamage{"node shuffle: moves codes to another grid",
+                     [](TinyBranches& t) { t.model.values[8].grid.scale = 3; }},
+        BranchDamage{"node shuffle: reads elements outside its input",
+                     [](TinyBranches& t) { t.at<Rearrange>(7).begin = 1; }},
+        BranchDamage{"node shuffle: reads elements outside its input",
+                     [](TinyBranches& t) { t.at<Rearrange>(7).steps[2] = -9; }},
+        BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).begin = -1; }},
+        BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).sizes[0] = 11; }},
+        BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).sizes.pop_back(); }},
+        BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).sizes[0] = int64_t{1} << 60; }},
+        BranchDamage{"node plus: makes [1, 12, 3, 6] of [1, 12, 3, 3]", [](TinyBranches& t) { t.at<Add>(8).a = 4; }}));
 
 }  // namespace
 }  // namespace torquant::format

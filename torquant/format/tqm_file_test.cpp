@@ -10,6 +10,7 @@
 #include <random>
 
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::format {
@@ -76,6 +77,24 @@ TEST(TqmFile, GivesBackWhatWasWritten) {
     EXPECT_EQ(layer->hi, expected.hi);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(layer->weights.data()) % 64, 0u) << "kernels load whole lines";
   }
+}
+
+TEST(TqmFile, GivesBackTheOtherKindsOfNodes) {
+  TinyBranches tiny;
+  const Aligned file(*write_tqm(tiny.model));
+  const Result<Model> read = file.read();
+  ASSERT_TRUE(read.ok()) << read.error().what;
+  const auto at = [&]<class Operation>(size_t node, const Operation&) -> const Operation& {
+    return std::get<Operation>(read->nodes[node].operation);
+  };
+  EXPECT_EQ(at(1, Layer{}).groups, 3);
+  EXPECT_TRUE(std::ranges::equal(at(1, Layer{}).weights, tiny.at<Layer>(1).weights));
+  EXPECT_TRUE(std::ranges::equal(at(2, MapCodes{}).table, tiny.at<MapCodes>(2).table));
+  EXPECT_EQ(at(3, AveragePool{}).windows.kernel[1], 2);
+  EXPECT_EQ(at(5, Multiply{}).b, tiny.at<Multiply>(5).b);
+  EXPECT_EQ(at(6, Concat{}).inputs, tiny.at<Concat>(6).inputs);
+  EXPECT_EQ(at(7, Rearrange{}).sizes, tiny.at<Rearrange>(7).sizes);
+  EXPECT_EQ(at(7, Rearrange{}).steps, tiny.at<Rearrange>(7).steps);
 }
 
 TEST(TqmFile, HasTheSameBytesForTheSameModel) { EXPECT_EQ(written(), written()); }

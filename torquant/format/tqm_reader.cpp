@@ -47,6 +47,7 @@ Layer layer_of(const wire::Layer& layer, DataSegment& data) {
           .output = layer.output(),
           .residual = layer.residual(),
           .windows = windows_of(*layer.windows()),
+          .groups = layer.groups(),
           .depthwise = layer.depthwise(),
           .weights = data.span<int8_t>(*layer.weights()),
           .pairs_fit = data.span<uint8_t>(*layer.pairs_fit()),
@@ -83,6 +84,30 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
     case wire::Operation::MaxPool: {
       const wire::MaxPool& op = *node.operation_as_MaxPool();
       return Operation(MaxPool{op.input(), op.output(), windows_of(*op.windows())});
+    }
+    case wire::Operation::AveragePool: {
+      const wire::AveragePool& op = *node.operation_as_AveragePool();
+      return Operation(AveragePool{op.input(), op.output(), windows_of(*op.windows()), op.lo(), op.hi()});
+    }
+    case wire::Operation::Multiply: {
+      const wire::Multiply& op = *node.operation_as_Multiply();
+      return Operation(Multiply{op.a(), op.b(), op.output(), op.lo(), op.hi()});
+    }
+    case wire::Operation::MapCodes: {
+      const wire::MapCodes& op = *node.operation_as_MapCodes();
+      return Operation(MapCodes{op.input(), op.output(), data.span<uint8_t>(*op.table())});
+    }
+    case wire::Operation::Concat: {
+      const wire::Concat& op = *node.operation_as_Concat();
+      return Operation(Concat{{op.inputs()->begin(), op.inputs()->end()}, op.output()});
+    }
+    case wire::Operation::Rearrange: {
+      const wire::Rearrange& op = *node.operation_as_Rearrange();
+      return Operation(Rearrange{op.input(),
+                                 op.output(),
+                                 op.begin(),
+                                 {op.sizes()->begin(), op.sizes()->end()},
+                                 {op.steps()->begin(), op.steps()->end()}});
     }
     case wire::Operation::Layer:
       return Operation(layer_of(*node.operation_as_Layer(), data));

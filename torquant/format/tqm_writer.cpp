@@ -67,7 +67,26 @@ class Writer {
                      multiplier = append(op.multiplier), offset = append(op.offset);
     return as(wire::Operation::Layer,
               wire::CreateLayer(builder_, op.input, op.output, op.residual, where, op.depthwise, &weights, &fits,
-                                &start, &multiplier, &offset, op.residual_multiplier, op.lo, op.hi));
+                                &start, &multiplier, &offset, op.residual_multiplier, op.lo, op.hi, op.groups));
+  }
+  Written write(const AveragePool& op) {
+    return as(wire::Operation::AveragePool,
+              wire::CreateAveragePool(builder_, op.input, op.output, windows(op.windows), op.lo, op.hi));
+  }
+  Written write(const Multiply& op) {
+    return as(wire::Operation::Multiply, wire::CreateMultiply(builder_, op.a, op.b, op.output, op.lo, op.hi));
+  }
+  Written write(const MapCodes& op) {
+    const wire::Span table = append(op.table);
+    return as(wire::Operation::MapCodes, wire::CreateMapCodes(builder_, op.input, op.output, &table));
+  }
+  Written write(const Concat& op) {
+    return as(wire::Operation::Concat, wire::CreateConcat(builder_, builder_.CreateVector(op.inputs), op.output));
+  }
+  Written write(const Rearrange& op) {
+    const auto sizes = builder_.CreateVector(std::vector<int32_t>(op.sizes.begin(), op.sizes.end()));
+    const auto steps = builder_.CreateVector(std::vector<int32_t>(op.steps.begin(), op.steps.end()));
+    return as(wire::Operation::Rearrange, wire::CreateRearrange(builder_, op.input, op.output, op.begin, sizes, steps));
   }
 
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {

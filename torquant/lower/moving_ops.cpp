@@ -59,6 +59,8 @@ bool moves_values(const Node& node) {
       OpId{"aten.squeeze.dim"},
       OpId{"aten.squeeze.dims"},
       OpId{"aten.transpose.int"},
+      OpId{"aten.unflatten.int"},
+      OpId{"aten.upsample_nearest2d.vec"},
       OpId{"aten.unsqueeze.default"},
       OpId{"aten.view.default"},
   };

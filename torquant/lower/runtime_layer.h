@@ -10,6 +10,8 @@
 // What lower_to_runtime makes of one quantized layer. Private to runtime*.cpp.
 namespace torquant::runtime_lowering {
 
+TensorGrid tensor_grid(const Grid& grid);
+
 // The numbers of a layer, packed as the kernels read them; input, output and residual are left to the caller. In
 // `reason` why there is none.
 std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn::Epilogue& epilogue,

@@ -91,9 +91,7 @@ class DepthwiseStep : public Step {
 }  // namespace
 
 MadeStep make_depthwise_step(const StepMaker& maker, const format::Layer& layer) {
-  auto step = std::make_unique<DepthwiseStep>(maker, layer);
-  const char* kernel = step->kernel_name();
-  return {std::move(step), kernel};
+  return made<DepthwiseStep>(maker, layer);
 }
 
 }  // namespace torquant::runtime

@@ -8,6 +8,8 @@ namespace {
 // Below this many rows a thread its columns are shared instead: the weights are then what costs.
 constexpr size_t kFewRows = 24;
 constexpr size_t kColumnGrain = 64;
+// Whose reals are in scratch memory at once.
+constexpr size_t kScratchRows = 64;
 
 // A convolution or linear layer as one int8 matrix product an image, or one for all where images are single pixels.
 class IgemmStep : public Step {
@@ -28,6 +30,8 @@ class IgemmStep : public Step {
     const PackedShape shape =
         packed_shape(layer, static_cast<int64_t>(input_.channels), static_cast<int64_t>(output_.channels));
     run_quads_ = shape.run_quads();
+    for (size_t row = 0; row < kScratchRows && reals_of_images(); ++row)
+      scratch_offset_.push_back(static_cast<int32_t>(row * output_.channels * sizeof(float)));
     for (size_t run = 0; run < shape.runs(); ++run) {
       const size_t y = shape.whole_rows ? run : run / shape.kernel_width,
                    x = shape.whole_rows ? 0 : run % shape.kernel_width;
@@ -38,44 +42,82 @@ class IgemmStep : public Step {
   }
 
   const char* kernel_name() const { return kernel_.name; }
+  size_t scratch_bytes() const override {
+    return reals_of_images() ? kScratchRows * output_.channels * sizeof(float) : 0;
+  }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
-    const size_t rows = input_offset_.size(), columns = output_.channels;
+    for (size_t group = 0; group < static_cast<size_t>(layer_.groups); ++group) run_group(memory, group, part, parts);
+    if (!to_reals_) fill_border(output_, memory.arena, zero_point_, part, parts);
+  }
+
+ private:
+  void run_group(const Memory& memory, size_t group, size_t part, size_t parts) const {
+    const auto groups = static_cast<size_t>(layer_.groups);
+    const size_t rows = input_offset_.size(), columns = output_.channels / groups, inputs = input_.channels / groups;
     PartRange row_range{0, rows}, column_range{0, columns};
     if (rows >= kFewRows * parts) {
       row_range = part_of(rows, kernel_.row_tile, part, parts);
     } else {
       column_range = part_of(columns, kColumnGrain, part, parts);
     }
-    const size_t first = column_range.begin, panel = first / 16, panel_bytes = run_offset_.size() * run_quads_ * 64;
-    for (size_t image = 0; image < images_ && row_range.begin < row_range.end && first < column_range.end; ++image) {
+    // `first` is a column of the group, `panel` one of all.
+    const size_t first = column_range.begin, panel = group * ((columns + 15) / 16) + first / 16;
+    const size_t panel_bytes = run_offset_.size() * run_quads_ * 64, column = group * columns + first;
+    if (row_range.begin >= row_range.end || first >= column_range.end) return;
+    for (size_t image = 0; image < images_; ++image) {
       const size_t padding = static_cast<size_t>(layer_.windows.padding[0]) * input_.row_bytes +
                              static_cast<size_t>(layer_.windows.padding[1]) * input_.pixel_bytes;
-      kernel_.run({.rows = row_range.end - row_range.begin,
-                   .columns = column_range.end - first,
-                   .input = memory.arena + input_.first_pixel(image) - padding,
-                   .input_offset = input_offset_.data() + row_range.begin,
-                   .runs = run_offset_.size(),
-                   .run_quads = run_quads_,
-                   .run_offset = run_offset_.data(),
-                   .weights = layer_.weights.data() + panel * panel_bytes,
-                   .pairs_fit = layer_.pairs_fit.data() + panel,
-                   .start = layer_.start.data() + first,
-                   .multiplier = layer_.multiplier.data() + first,
-                   .offset = layer_.offset.data() + first,
-                   .lo = layer_.lo,
-                   .hi = layer_.hi,
-                   .to_reals = to_reals_,
-                   .output = output_of(memory, image, first),
-                   .output_offset = output_offset_.data() + row_range.begin,
-                   .residual = residual_ == nullptr ? nullptr : memory.arena + residual_->first_pixel(image) + first,
-                   .residual_offset = residual_offset_.data() + (residual_ == nullptr ? 0 : row_range.begin),
-                   .residual_multiplier = layer_.residual_multiplier});
+      const IgemmArgs args{
+          .rows = row_range.end - row_range.begin,
+          .columns = column_range.end - first,
+          .input = memory.arena + input_.first_pixel(image) + group * inputs - padding,
+          .input_offset = input_offset_.data() + row_range.begin,
+          .runs = run_offset_.size(),
+          .run_quads = run_quads_,
+          .run_offset = run_offset_.data(),
+          .weights = layer_.weights.data() + panel * panel_bytes,
+          .pairs_fit = layer_.pairs_fit.data() + panel,
+          .start = layer_.start.data() + panel * 16,
+          .multiplier = layer_.multiplier.data() + panel * 16,
+          .offset = layer_.offset.data() + panel * 16,
+          .lo = layer_.lo,
+          .hi = layer_.hi,
+          .to_reals = to_reals_,
+          .output = output_of(memory, image, column),
+          .output_offset = output_offset_.data() + row_range.begin,
+          .residual = residual_ == nullptr ? nullptr : memory.arena + residual_->first_pixel(image) + column,
+          .residual_offset = residual_offset_.data() + (residual_ == nullptr ? 0 : row_range.begin),
+          .residual_multiplier = layer_.residual_multiplier};
+      if (reals_of_images()) {
+        run_to_reals(args, memory, image, row_range.begin, column, part);
+      } else {
+        kernel_.run(args);
+      }
     }
-    if (!to_reals_) fill_border(output_, memory.arena, zero_point_, part, parts);
   }
 
- private:
+  // Reals are handed out in PyTorch's order: some rows at a time are computed into scratch memory and written from
+  // there.
+  void run_to_reals(IgemmArgs args, const Memory& memory, size_t image, size_t row, size_t column, size_t part) const {
+    const size_t pixels = output_.height * output_.width, left = args.rows;
+    uint8_t* scratch = memory.scratch + part * memory.scratch_step;
+    const auto* computed = reinterpret_cast<const float*>(scratch);
+    float* reals = memory.floats[layer_.output] + (image * output_.channels + column) * pixels + row;
+    args.output = scratch;
+    args.output_offset = scratch_offset_.data();
+    for (size_t done = 0; done < left; done += args.rows) {
+      args.rows = std::min(kScratchRows, left - done);
+      kernel_.run(args);
+      for (size_t n = 0; n < args.columns; ++n) {
+        for (size_t i = 0; i < args.rows; ++i) reals[n * pixels + done + i] = computed[i * output_.channels + n];
+      }
+      args.input_offset += args.rows;
+    }
+  }
+
+  bool reals_of_images() const { return to_reals_ && output_.height * output_.width > 1; }
+
   uint8_t* output_of(const Memory& memory, size_t image, size_t column) const {
     if (!to_reals_) return memory.arena + output_.first_pixel(image) + column;
     return reinterpret_cast<uint8_t*>(memory.floats[layer_.output] + column);
@@ -104,15 +146,11 @@ class IgemmStep : public Step {
   const Place* residual_ = nullptr;
   uint8_t zero_point_;
   size_t images_, run_quads_;
-  std::vector<int32_t> input_offset_, run_offset_, output_offset_, residual_offset_;
+  std::vector<int32_t> input_offset_, run_offset_, output_offset_, residual_offset_, scratch_offset_;
 };
 
 }  // namespace
 
-MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer) {
-  auto step = std::make_unique<IgemmStep>(maker, layer);
-  const char* kernel = step->kernel_name();
-  return {std::move(step), kernel};
-}
+MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer) { return made<IgemmStep>(maker, layer); }
 
 }  // namespace torquant::runtime

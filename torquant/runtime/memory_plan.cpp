@@ -17,12 +17,12 @@ constexpr size_t kReadBehind = 128;  // what kernels may read behind the last co
 size_t rounded(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
 Place place_of(const Value& value, size_t batch) {
-  const bool image = value.sizes.size() == 4;
+  const size_t rank = value.sizes.size();
   Place place{};
   place.batch = batch;
   place.channels = static_cast<size_t>(value.sizes[1]);
-  place.height = image ? static_cast<size_t>(value.sizes[2]) : 1;
-  place.width = image ? static_cast<size_t>(value.sizes[3]) : 1;
+  place.height = rank == 4 ? static_cast<size_t>(value.sizes[2]) : 1;
+  place.width = rank == 2 ? 1 : static_cast<size_t>(value.sizes.back());
   place.pixel_bytes = place.channels;
   return place;
 }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/temp_folder.h"
+#include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
 #include "torquant/format/tqm_file.h"
 
@@ -135,6 +136,37 @@ TEST_F(SessionTest, GivesTheReferenceForEachIsaBatchAndNumberOfThreads) {
         ASSERT_TRUE(session.ok());
         expect_right(**session, batch);
         expect_right(**session, batch);  // nothing of the first run is left
+      }
+    }
+  }
+}
+
+// Against the plain loops of the scalar kernels on one thread, which lower/runtime_emit_test.cpp holds to PyTorch.
+TEST_F(SessionTest, OtherNodesGiveTheSameForEachIsaBatchAndNumberOfThreads) {
+  TinyBranches tiny;
+  const Result<std::string> bytes = format::write_tqm(tiny.model);
+  std::ofstream(path_, std::ios::binary).write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
+  constexpr size_t kOutput = 12 * 3 * 6, kInput = 6 * 6 * 6;
+  std::vector<float> expected;
+  for (const CpuIsa isa : {CpuIsa::kScalar, CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
+    if (!cpu_has(isa)) continue;
+    setenv("TORQUANT_FORCE_ISA", std::string(name_of(isa)).c_str(), 1);
+    const auto loaded = load();
+    for (const size_t batch : {1, 4}) {
+      for (const size_t threads : {1, 2, 3}) {
+        std::vector<float> output(batch * kOutput, -1);
+        const float* inputs[] = {images_.data()};
+        float* outputs[] = {output.data()};
+        ASSERT_TRUE((*Session::make(loaded, batch, threads))->run(inputs, outputs).ok());
+        for (size_t image = expected.size() / kOutput; image < batch; ++image) {
+          std::vector<float> alone(kOutput);
+          inputs[0] = images_.data() + image * kInput, outputs[0] = alone.data();
+          ASSERT_TRUE((*Session::make(loaded, 1, 1))->run(inputs, outputs).ok());
+          expected.insert(expected.end(), alone.begin(), alone.end());
+        }
+        EXPECT_EQ(output,
+                  std::vector<float>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(output.size())))
+            << name_of(isa) << ", batch " << batch << ", threads " << threads;
       }
     }
   }

@@ -22,8 +22,27 @@ struct MadeStep {
   std::string kernel;
 };
 
+template <class Made, class Node>
+MadeStep made(const StepMaker& maker, const Node& node) {
+  auto step = std::make_unique<Made>(maker, node);
+  const char* kernel = step->kernel_name();
+  return {std::move(step), kernel};
+}
+
 MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer);
 MadeStep make_depthwise_step(const StepMaker& maker, const format::Layer& layer);
+// pool_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::MaxPool& node);
+MadeStep make_step(const StepMaker& maker, const format::GlobalAveragePool& node);
+MadeStep make_step(const StepMaker& maker, const format::AveragePool& node);
+// elementwise_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::Add& node);
+MadeStep make_step(const StepMaker& maker, const format::Multiply& node);
+MadeStep make_step(const StepMaker& maker, const format::MapCodes& node);
+// move_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::Flatten& node);
+MadeStep make_step(const StepMaker& maker, const format::Concat& node);
+MadeStep make_step(const StepMaker& maker, const format::Rearrange& node);
 
 // Writes the zero point into the border of an image. Rows are shared among threads as those of the image are.
 inline void fill_border(const Place& place, uint8_t* arena, uint8_t zero_point, size_t part, size_t parts) {

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "torquant/lower/runtime.h"
+
+namespace torquant::runtime_lowering {
+
+// Stands in the graph for a fused layer: inputs are `input` and, where one is added, `residual`. Never run.
+inline const OpId kFusedLayer{"torquant.fused_layer.default"};
+
+// What the graph does not say of its nodes.
+struct Facts {
+  struct Layer {
+    format::Layer packed;  // all but the values
+    TensorGrid grid;       // of its output
+  };
+  std::unordered_map<const Node*, Layer> layers;
+  std::unordered_map<const Value*, TensorGrid>
+      grids;  // of what was a quantize node's output before it became a table's
+};
+
+// Appends the program, whose nodes all work on codes, to `made`; what the runtime has nothing for, to `problems`.
+void emit_model(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems);
+
+}  // namespace torquant::runtime_lowering
