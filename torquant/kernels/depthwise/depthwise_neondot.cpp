@@ -9,8 +9,8 @@ namespace {
 #include "torquant/kernels/neon.inc"
 
 // sdot takes signed bytes alone: codes lose 128 when they are interleaved (load_codes), and sums start with
-// 128 * Σ weight more. A tile reaches all products that there can be: a quad of 8 outputs and 8 channels takes 16 sdot
-// and 12 loads, 8 cycles where two vector instructions and two loads begin in one (Neoverse N1).
+// 128 * Σ weight more. Four taps of 8 outputs and 8 channels take 16 sdot and 12 loads: 8 cycles, which are those of
+// the products, where two vector instructions and two loads begin in one (Neoverse N1).
 struct Neon {
   using Codes = uint8x16_t;
   static constexpr size_t kBytes = 16, kLanes = 4, kWeightBytes = 16;
