@@ -23,7 +23,8 @@ endif()
 # ISA suffix of a file, the processor that has it, and the compiler's flags.
 set(TORQUANT_ISA_avx2 x86_64 -mavx2 -mfma)
 set(TORQUANT_ISA_avx512vnni x86_64 -mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
-set(TORQUANT_ISA_neondot aarch64 -march=armv8.2-a+dotprod)
+# g++ 12 moves loads ahead until it runs out of registers: 20 % of the cycles of igemm.
+set(TORQUANT_ISA_neondot aarch64 -march=armv8.2-a+dotprod $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)
 
 # Takes the files of other processors out of the list, and gives the others their flags.
 function(torquant_isa_sources LIST)
@@ -93,7 +94,7 @@ function(torquant_layer NAME)
     set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_TESTS ${NAME})
     set_property(GLOBAL PROPERTY TORQUANT_TESTS_${NAME} ${tests})
   endif()
-  if(benches AND TORQUANT_BUILD_TESTS)
+  if(benches AND TARGET benchmark::benchmark_main)
     set_property(GLOBAL APPEND PROPERTY TORQUANT_LAYER_BENCHES ${NAME})
     set_property(GLOBAL PROPERTY TORQUANT_BENCHES_${NAME} ${benches})
   endif()
@@ -109,6 +110,10 @@ function(torquant_test NAME)
   add_test(NAME ${NAME} COMMAND ${NAME})
   # One thread: tests run side by side, and the stored results of PyTorch were computed so. Tests of threading set their own.
   set_tests_properties(${NAME} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900 ENVIRONMENT OMP_NUM_THREADS=1)
+  if(CMAKE_CROSSCOMPILING)
+    # The emulated CPU has all that kernels are written for: a kernel that did not run is a failure.
+    set_tests_properties(${NAME} PROPERTIES FAIL_REGULAR_EXPRESSION SKIPPED)
+  endif()
 endfunction()
 
 # torquant_bench(NAME SOURCES file... [LIBS target...]): a Google Benchmark program, built by the target `benchmarks`.

@@ -46,7 +46,7 @@ def reachable(table, layer):
         if name not in table:
             raise SystemExit(f"CMakeLists.txt: layer {layer} depends on {name}, which is no layer (there are: {', '.join(table)})")
         layers.add(name)
-        libraries.update(lib.removesuffix("-header-only") for lib in table[name]["libs"])
+        libraries.update(library.removesuffix("-header-only") for library in table[name]["libs"])  # of the same headers
         todo += table[name]["layers"]
     return layers, libraries
 

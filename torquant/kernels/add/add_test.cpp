@@ -58,7 +58,14 @@ std::vector<AddKernel> all_kernels() {
 INSTANTIATE_TEST_SUITE_P(All, Add, testing::ValuesIn(all_kernels()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST(SelectAdd, TakesOneThatTheIsaRuns) { EXPECT_EQ(select_add(CpuIsa::kScalar).isa, CpuIsa::kScalar); }
+TEST(SelectAdd, TakesOneThatTheIsaRuns) {
+  EXPECT_EQ(select_add(CpuIsa::kScalar).isa, CpuIsa::kScalar);
+#if defined(__x86_64__)
+  EXPECT_EQ(select_add(CpuIsa::kAvx512Vnni).isa, CpuIsa::kAvx2);
+#elif defined(__aarch64__)
+  EXPECT_EQ(select_add(CpuIsa::kNeonDot).isa, CpuIsa::kNeonDot);
+#endif
+}
 
 }  // namespace
 }  // namespace torquant

@@ -324,6 +324,8 @@ TEST(SelectDepthwise, TakesTheBestThatTheIsaRuns) {
 #if defined(__x86_64__)
   EXPECT_EQ(std::string(select_depthwise(CpuIsa::kAvx2).name), "depthwise_u8s8_avx2");
   EXPECT_EQ(std::string(select_depthwise(CpuIsa::kAvx512Vnni).name), "depthwise_u8s8_avx512vnni");
+#elif defined(__aarch64__)
+  EXPECT_EQ(std::string(select_depthwise(CpuIsa::kNeonDot).name), "depthwise_u8s8_neondot");
 #endif
 }
 

@@ -47,6 +47,12 @@ const uint8_t* residual_at(const QuadBlock<Vec>& block, size_t y, size_t x) {
   return args.residual + y * args.residual_row_step + x * args.residual_pixel_step + block.channel;
 }
 
+// Codes of a pixel as Vec::dot takes them; a Vec whose dot takes others has its own.
+template <class Vec>
+inline __attribute__((always_inline)) typename Vec::Codes load_codes(const uint8_t* from) {
+  return Vec::load(from);
+}
+
 template <class Vec>
 struct Quad {
   typename Vec::Codes group[4];

@@ -18,8 +18,8 @@ void run_gathered(const QuadBlock<Vec>& block) {
       for (size_t g = 0; g < 4; ++g) acc[g] = Vec::load(block.start + g * Vec::kLanes);
       for (size_t q = 0; q < quads; ++q) {
         const ptrdiff_t* tap = block.taps + (quads + q) * 4;  // bytes
-        const Quad<Vec> quad = interleave<Vec>(Vec::load(input + tap[0]), Vec::load(input + tap[1]),
-                                               Vec::load(input + tap[2]), Vec::load(input + tap[3]));
+        const Quad<Vec> quad = interleave<Vec>(load_codes<Vec>(input + tap[0]), load_codes<Vec>(input + tap[1]),
+                                               load_codes<Vec>(input + tap[2]), load_codes<Vec>(input + tap[3]));
 #pragma GCC unroll 4
         for (size_t g = 0; g < 4; ++g) {
           const size_t at = (g / 2 * quads + q) * 2 + g % 2;

@@ -94,7 +94,7 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
   const DepthwiseArgs& args = block.args;
   const size_t step = args.input_pixel_step;
   const size_t last = ((args.output_width - 1) * args.stride_width + args.kernel_width - 1) * step;
-  const auto load = [last](const uint8_t* from, size_t at) { return Vec::load(from + (at < last ? at : last)); };
+  const auto load = [last](const uint8_t* from, size_t at) { return load_codes<Vec>(from + (at < last ? at : last)); };
   const auto store = [&](size_t i, typename Vec::Codes low01, typename Vec::Codes high01, typename Vec::Codes low23,
                          typename Vec::Codes high23) {
     uint8_t* to = ring_row + i * block.kQuadBytes;

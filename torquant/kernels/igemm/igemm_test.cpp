@@ -227,6 +227,8 @@ TEST(SelectIgemm, TakesTheBestThatTheIsaRuns) {
 #if defined(__x86_64__)
   EXPECT_EQ(std::string(select_igemm(CpuIsa::kAvx2).name), "igemm_u8s8_avx2");
   EXPECT_EQ(std::string(select_igemm(CpuIsa::kAvx512Vnni).name), "igemm_u8s8_avx512vnni");
+#elif defined(__aarch64__)
+  EXPECT_EQ(std::string(select_igemm(CpuIsa::kNeonDot).name), "igemm_u8s8_neondot");
 #endif
 }
 

@@ -96,6 +96,8 @@ TEST(SelectImageKernels, TakesThoseThatTheIsaRuns) {
   EXPECT_EQ(select_image_kernels(CpuIsa::kScalar).isa, CpuIsa::kScalar);
 #if defined(__x86_64__)
   EXPECT_EQ(select_image_kernels(CpuIsa::kAvx512Vnni).isa, CpuIsa::kAvx2);
+#elif defined(__aarch64__)
+  EXPECT_EQ(select_image_kernels(CpuIsa::kNeonDot).isa, CpuIsa::kNeonDot);
 #endif
 }
 

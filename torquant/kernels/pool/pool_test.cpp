@@ -99,6 +99,11 @@ INSTANTIATE_TEST_SUITE_P(All, Pool, testing::ValuesIn(all_kernels()),
 
 TEST(SelectPoolKernels, TakesThoseThatTheIsaRuns) {
   EXPECT_EQ(select_pool_kernels(CpuIsa::kScalar).isa, CpuIsa::kScalar);
+#if defined(__x86_64__)
+  EXPECT_EQ(select_pool_kernels(CpuIsa::kAvx512Vnni).isa, CpuIsa::kAvx2);
+#elif defined(__aarch64__)
+  EXPECT_EQ(select_pool_kernels(CpuIsa::kNeonDot).isa, CpuIsa::kNeonDot);
+#endif
 }
 
 }  // namespace
