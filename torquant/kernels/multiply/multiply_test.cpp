@@ -60,7 +60,14 @@ std::vector<MultiplyKernel> all_kernels() {
 INSTANTIATE_TEST_SUITE_P(All, Multiply, testing::ValuesIn(all_kernels()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST(SelectMultiply, TakesOneThatTheIsaRuns) { EXPECT_EQ(select_multiply(CpuIsa::kScalar).isa, CpuIsa::kScalar); }
+TEST(SelectMultiply, TakesOneThatTheIsaRuns) {
+  EXPECT_EQ(select_multiply(CpuIsa::kScalar).isa, CpuIsa::kScalar);
+#if defined(__x86_64__)
+  EXPECT_EQ(select_multiply(CpuIsa::kAvx512Vnni).isa, CpuIsa::kAvx2);
+#elif defined(__aarch64__)
+  EXPECT_EQ(select_multiply(CpuIsa::kNeonDot).isa, CpuIsa::kNeonDot);
+#endif
+}
 
 }  // namespace
 }  // namespace torquant
