@@ -33,3 +33,13 @@ class Runtime(CliCase):
         result = self.json_of("bench", model, "--input", self.tensors("in.safetensors", x0=self.images), "--runs", "3")
         self.assertEqual(result["runs"], 3)
         self.assertGreater(result["median_ms"], 0)
+
+    def test_eval_judges_a_model_as_its_program(self):
+        model = self.lowered()
+        labels = np.arange(len(self.images)) % self.forward(model, self.images).shape[1]
+        data = self.tensors("labelled.safetensors", **{f"{i}.x0": image[None] for i, image in enumerate(self.images)},
+                            **{f"{i}.y": labels[i : i + 1] for i in range(len(labels))})
+        of_program, of_model = (self.json_of("eval", path, "--data", data) for path in (self.path("int8.pt2"), model))
+        self.assertEqual(of_model["samples"], len(self.images))
+        self.assertEqual(of_model["classes"], of_program["classes"])
+        self.assertAlmostEqual(of_model["loss"], of_program["loss"], places=2)

@@ -11,13 +11,13 @@
 #include "torquant/cli/batches.h"
 #include "torquant/cli/commands.h"
 #include "torquant/cli/data_flags.h"
+#include "torquant/cli/executable.h"
+#include "torquant/cli/inputs.h"
 #include "torquant/cli/metrics.h"
 #include "torquant/cli/output.h"
 #include "torquant/cli/progress.h"
 #include "torquant/cli/usage.h"
 #include "torquant/core/error.h"
-#include "torquant/graph/interpreter.h"
-#include "torquant/io/pt2.h"
 
 namespace torquant::cli {
 namespace {
@@ -26,7 +26,7 @@ namespace {
 constexpr int64_t kPreferredBatch = 64;
 
 struct Options {
-  std::string program;
+  std::string program, lower;
   DataFlags data;
   std::optional<int64_t> batch_size;
   bool json = false;
@@ -43,7 +43,8 @@ void note_missing_classes(const Dataset& data, int64_t classes, bool json) {
 }
 
 ClassificationMetrics evaluate(const Options& options) {
-  const Program program = load_pt2(options.program);
+  const std::unique_ptr<Executable> executable = load_executable(options.program, options.lower);
+  const Program& program = executable->program();
   const std::unique_ptr<Dataset> data = open_data(options.data, program, Split::kTest);
   if (!data->sample(0).labels.defined()) {
     throw Error({.where = data->name(),
@@ -56,7 +57,6 @@ ClassificationMetrics evaluate(const Options& options) {
   const int64_t total = std::min(options.data.samples.value_or(data->size()), data->size());
   note_subset("judging by", total, *data, options.json);
   Progress progress("eval", total, progress_style(options.json));
-  Interpreter interpreter(program);
   ClassificationMetrics metrics;
   for (int64_t first = 0; first < total; first += plan.samples_per_call) {
     const int64_t count = std::min(plan.samples_per_call, total - first);
@@ -65,9 +65,9 @@ ClassificationMetrics evaluate(const Options& options) {
     const at::Tensor labels = batch.labels;
     batch = padded(std::move(batch), plan.fixed_rows);
     try {
-      const std::vector<at::Tensor> outputs = interpreter.forward(batch.inputs);
-      if (outputs.empty()) throw Error({.what = "the program has no output"});
-      const at::Tensor& logits = outputs[0];
+      const std::vector<c10::IValue> outputs = executable->run({batch.inputs.begin(), batch.inputs.end()});
+      if (outputs.empty() || !outputs[0].isTensor()) throw Error({.what = "the program's first output is no tensor"});
+      const at::Tensor& logits = outputs[0].toTensor();
       metrics.add(logits.dim() > 0 && logits.size(0) > rows ? logits.narrow(0, 0, rows) : logits, labels);
     } catch (const Error& error) {
       throw error.within(
@@ -84,7 +84,7 @@ ClassificationMetrics evaluate(const Options& options) {
 void add_eval(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "Measure a classifier on labelled data: top-1, top-5, loss");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive whose first output are logits [N, classes]")
+  command->add_option("PROGRAM", options->program, "A .pt2 archive or .tqm model whose first output are logits [N, classes]")
       ->required();
   add_data_flags(
       *command, options->data,
@@ -94,6 +94,7 @@ void add_eval(CLI::App& app, ExitCode& exit_code) {
       ->required();
   command->add_option("--batch-size", options->batch_size, "Samples a call; as the program allows if absent")
       ->check(at_least_one());
+  add_lower_option(*command, options->lower);
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {
     const at::NoGradGuard no_grad;

@@ -26,11 +26,7 @@ class ProgramExecutable : public Executable {
   ProgramExecutable(std::string path, const std::string& lower)
       : path_(std::move(path)), program_(load_lowered(path_, lower)), interpreter_(program_) {}
 
-  std::vector<std::string> input_names() const override {
-    std::vector<std::string> names;
-    for (const Value* input : program_.user_inputs()) names.push_back(input->name());
-    return names;
-  }
+  const Program& program() const override { return program_; }
   std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) override {
     try {
       return interpreter_.run(inputs);
@@ -45,15 +41,27 @@ class ProgramExecutable : public Executable {
   Interpreter interpreter_;
 };
 
+// A program with the inputs of `model`, and nothing else.
+Program program_of(const format::Model& model) {
+  Program program;
+  const SymExpr batch = SymExpr::symbol("batch");
+  if (model.most_batch > model.least_batch) program.ranges()["batch"] = {model.least_batch, model.most_batch};
+  for (const format::ValueIndex input : model.inputs) {
+    const std::vector<int64_t>& stored = model.values[input].sizes;
+    std::vector<Dim> sizes(stored.begin(), stored.end());
+    if (model.most_batch > model.least_batch) sizes[0] = SymbolicDim{.expr = batch, .hint = model.least_batch};
+    program.input_specs().push_back({InputKind::kUser, ""});
+    program.graph().add_input(model.values[input].name, contiguous_meta(at::kFloat, std::move(sizes)));
+  }
+  return program;
+}
+
 class ModelExecutable : public Executable {
  public:
-  explicit ModelExecutable(const std::string& path) : loaded_(value_of(runtime::LoadedModel::load(path))) {}
+  explicit ModelExecutable(const std::string& path)
+      : loaded_(value_of(runtime::LoadedModel::load(path))), program_(program_of(loaded_->model())) {}
 
-  std::vector<std::string> input_names() const override {
-    std::vector<std::string> names;
-    for (const format::ValueIndex input : loaded_->model().inputs) names.push_back(value(input).name);
-    return names;
-  }
+  const Program& program() const override { return program_; }
 
   std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) override {
     std::vector<at::Tensor> tensors;  // keep what the pointers point to
@@ -95,10 +103,17 @@ class ModelExecutable : public Executable {
   }
 
   std::shared_ptr<const runtime::LoadedModel> loaded_;
+  Program program_;
   std::unique_ptr<runtime::Session> session_;
 };
 
 }  // namespace
+
+std::vector<std::string> Executable::input_names() const {
+  std::vector<std::string> names;
+  for (const Value* input : program().user_inputs()) names.push_back(input->name());
+  return names;
+}
 
 bool is_tqm(const std::string& path) {
   std::array<char, 12> head{};

@@ -6,14 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "torquant/graph/program.h"
+
 namespace torquant::cli {
 
-// What `run` and `bench` call: a program, as it is or lowered, or a model of the runtime.
+// What `run`, `eval` and `bench` call: a program, as it is or lowered, or a model of the runtime.
 class Executable {
  public:
   virtual ~Executable() = default;
 
-  virtual std::vector<std::string> input_names() const = 0;
+  // Of a model: its inputs alone.
+  virtual const Program& program() const = 0;
+  std::vector<std::string> input_names() const;
   // Throws Error where the inputs do not fit.
   virtual std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) = 0;
 };

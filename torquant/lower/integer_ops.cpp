@@ -14,6 +14,10 @@
 #include "torquant/lower/codes_arithmetic.h"
 #include "torquant/primitives/operator_library.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of at::TensorIterator's own loops
+#endif
+
 namespace torquant {
 namespace {
 
