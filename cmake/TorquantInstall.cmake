@@ -1,5 +1,4 @@
 # `cmake --install`: headers, library and a package for find_package(torquant). tests/install uses the result.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 get_property(layers GLOBAL PROPERTY TORQUANT_LAYERS)
