@@ -27,7 +27,7 @@ constexpr const char* kUsage =
     "  --output FILE  where the numbers of the next output go: .npy, or raw float32 under any other name\n"
     "  --batch N      images of a run; as many as the first input file holds, or else as few as the model takes\n"
     "  --threads N    1 to 256 (1)\n"
-    "  --runs N       how often it is run and timed (1)\n"
+    "  --runs N       how often it is run again and timed (0)\n"
     "  --top N        prints the N largest numbers of each image of the first output\n"
     "  --version\n";
 
@@ -40,7 +40,7 @@ struct Options {
   std::string model;
   std::vector<std::string> inputs, outputs;
   std::optional<int64_t> batch;
-  int64_t threads = 1, runs = 1, top = 0;
+  int64_t threads = 1, runs = 0, top = 0;
 };
 
 int64_t number_of(const std::string& option, const std::string& text) {
@@ -248,7 +248,7 @@ void run(const Options& options) {
   }
   std::printf("loaded    %.3f ms, ready and run once %.3f ms later; %s; %.1f MB between layers\n", loaded, first,
               model.isa().c_str(), static_cast<double>(session.memory_bytes()) / 1e6);
-  print_times(times, options.threads);
+  if (!times.empty()) print_times(times, options.threads);
   if (options.top > 0) print_top(outputs[0], static_cast<size_t>(batch), static_cast<size_t>(options.top));
   for (size_t i = 0; i < options.outputs.size(); ++i) write_numbers(options.outputs[i], session.output(i), outputs[i]);
 }

@@ -85,6 +85,11 @@ class Mutator {
     const size_t header = std::min<size_t>(size, flatbuffers::ReadScalar<uint32_t>(data) + size_t{4});
     flatbuffers::Verifier verifier(data, header, 16, 10'000);
     if (!format::wire::VerifySizePrefixedModelBuffer(verifier)) return false;
+    for (const format::wire::Node* node : *format::wire::GetSizePrefixedModel(data)->nodes()) {
+      const format::wire::Operation type = node->operation_type();  // IterateObject takes known ones alone
+      if (type < format::wire::Operation::MIN || type > format::wire::Operation::MAX) return false;
+      if (type == format::wire::Operation::NONE) return false;
+    }
     Places places;
     const auto* root = reinterpret_cast<const uint8_t*>(format::wire::GetSizePrefixedModel(data));
     flatbuffers::IterateObject(root, format::wire::ModelTypeTable(), &places);
