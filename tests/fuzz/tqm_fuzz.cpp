@@ -79,6 +79,22 @@ std::shared_ptr<const runtime::LoadedModel> load(const Aligned& file, const char
   return loaded.ok() ? *loaded : nullptr;
 }
 
+// Whether no panel of weights claims to fit into AVX2's 16 bits that does not. Files are not searched for that: such a
+// one gives wrong numbers with AVX2, and nothing worse.
+bool tells_the_truth(const format::Model& model) {
+  for (const format::Node& node : model.nodes) {
+    const auto* layer = std::get_if<format::Layer>(&node.operation);
+    if (layer == nullptr || layer->depthwise) continue;
+    const PackedShape shape =
+        format::packed_shape(*layer, model.values[layer->input].sizes[1], model.values[layer->output].sizes[1]);
+    const std::vector<uint8_t> fit = pairs_fit(shape, layer->weights.data());
+    for (size_t panel = 0; panel < fit.size(); ++panel) {
+      if (layer->pairs_fit[panel] != 0 && fit[panel] == 0) return false;
+    }
+  }
+  return true;
+}
+
 void check_runs(const Aligned& file, const format::Model& model, size_t batch) {
   if (runtime::work_of(model, batch) > kMostWorkHere) return;
   const runtime::MemoryPlan plan = runtime::plan_memory(model, batch);
@@ -94,8 +110,8 @@ void check_runs(const Aligned& file, const format::Model& model, size_t batch) {
     for (const CpuIsa isa : {CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
       if (!cpu_has(isa)) continue;
       const auto loaded = load(file, std::string(name_of(isa)).c_str());
-      expect_that(run(loaded, batch, zeros ? 1 : 3, inputs) == expected,
-                  std::string(name_of(isa)) + " gives other bits");
+      const bool same = run(loaded, batch, zeros ? 1 : 3, inputs) == expected;
+      expect_that(same || !tells_the_truth(model), std::string(name_of(isa)) + " gives other bits");
     }
   }
 }
