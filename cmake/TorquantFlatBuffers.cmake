@@ -9,7 +9,7 @@ function(torquant_flatbuffers LAYER SCHEMA)
   set(folder ${CMAKE_BINARY_DIR}/generated/torquant/${LAYER})
   set(source ${CMAKE_SOURCE_DIR}/torquant/${LAYER}/${SCHEMA}.fbs)
   add_custom_command(OUTPUT ${folder}/${SCHEMA}_generated.h
-    COMMAND ${FLATC} --cpp --scoped-enums -o ${folder} ${source}
+    COMMAND ${FLATC} --cpp --scoped-enums --reflect-types -o ${folder} ${source}
     DEPENDS ${source} VERBATIM)
   target_sources(torquant_${LAYER}_objects PRIVATE ${folder}/${SCHEMA}_generated.h)
 endfunction()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""make_corpus.py FUZZ_SAMPLES: writes the seeds of the fuzz targets that come from PyTorch, NumPy and the program
-FUZZ_SAMPLES (write_samples.cpp) anew, into corpus/.
+"""make_corpus.py FUZZ_SAMPLES WRITE_MODELS: writes the seeds of the fuzz targets that come from PyTorch, NumPy and the
+programs FUZZ_SAMPLES (write_samples.cpp) and WRITE_MODELS (tests/support) anew, into corpus/.
 
 Inputs that fuzzing found stand beside them under names of their own and stay.
 """
@@ -140,6 +140,7 @@ def saved(save_with, *arrays, **named):
 
 def main():
     write_samples(sys.argv[1])
+    subprocess.run([sys.argv[2], CORPUS / "tqm"], check=True)
     torch.manual_seed(1)
     for name, net, inputs, shapes in nets():
         archive = io.BytesIO()

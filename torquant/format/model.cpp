@@ -5,7 +5,7 @@ namespace {
 
 // Offsets inside a tensor are 32 bits, a border included; far above what layers hold.
 constexpr int64_t kMostElements = int64_t{1} << 28;
-constexpr int64_t kMostOfWindow = 1 << 12;
+constexpr int64_t kMostOfWindow = 1 << 12;  // pixels from its first to its last one
 
 template <class... Ts>
 struct Overloaded : Ts... {
@@ -31,6 +31,12 @@ Image image_of(const Value& value) {
 
 // Sums of this many codes do not leave 32 bits.
 constexpr int64_t kMostSummed = 1 << 23;
+
+Result<void> check_name(const std::string& name) {
+  if (name.size() <= kMostOfName) return {};
+  return ErrorText{.where = name.substr(0, 40) + "…",
+                   .what = "is a name of more than " + std::to_string(kMostOfName) + " bytes"};
+}
 
 Result<void> check_value(const Value& value, int64_t batch) {
   const auto error = [&](const std::string& what) { return ErrorText{.where = "value " + value.name, .what = what}; };
@@ -202,6 +208,7 @@ class NodeRules {
         if (size < 1 || size > kMostOfWindow) return "has a kernel, stride or dilation of " + std::to_string(size);
       }
       const int64_t reach = (windows.kernel[i] - 1) * windows.dilation[i] + 1, padding = windows.padding[i];
+      if (reach > kMostOfWindow) return "has a window of " + std::to_string(reach) + " pixels";
       if (padding < 0 || padding >= reach)
         return "has padding " + std::to_string(padding) + " around a window of " + std::to_string(reach);
       const int64_t last = (out_size[i] - 1) * windows.stride[i] - padding;  // where the last window begins
@@ -245,7 +252,17 @@ Result<void> check_model(const Model& model) {
     return ErrorText{
         .where = "model",
         .what = "takes batches of " + std::to_string(model.least_batch) + " to " + std::to_string(model.most_batch)};
+  if (model.values.size() > kMostNodes || model.nodes.size() > kMostNodes) {
+    return ErrorText{.where = "model",
+                     .what = "has " + std::to_string(model.nodes.size()) + " nodes and " +
+                             std::to_string(model.values.size()) + " values",
+                     .allowed = "up to " + std::to_string(kMostNodes)};
+  }
+  for (const Node& node : model.nodes) {
+    if (Result<void> checked = check_name(node.name); !checked.ok()) return checked;
+  }
   for (const Value& value : model.values) {
+    if (Result<void> checked = check_name(value.name); !checked.ok()) return checked;
     if (Result<void> checked = check_value(value, model.least_batch); !checked.ok()) return checked;
   }
   std::vector<bool> given(model.values.size(), false);

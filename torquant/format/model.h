@@ -143,6 +143,12 @@ PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels);
 std::vector<ValueIndex> inputs_of(const Operation& operation);
 ValueIndex output_of(const Operation& operation);
 
+// What a model may have at most, so that a file made up for the purpose costs no more than a second
+// (docs/file_format.md).
+constexpr size_t kMostNodes = 1 << 14;   // and values
+constexpr size_t kMostOfName = 1 << 10;  // bytes
+constexpr size_t kMostSizes = 4;
+
 // Whether the runtime can run it without leaving any memory: indices, sizes, grids, spans and the order of nodes. The
 // error names node and value.
 Result<void> check_model(const Model& model);

@@ -49,6 +49,15 @@ INSTANTIATE_TEST_SUITE_P(
         Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.scale = 0; }},
         Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.scale = kNan; }},
         Damage{"value codes: has no scale above 0", [](TinyModel& t) { t.model.values[1].grid.zero_point = 256; }},
+        Damage{"model: has 16385 nodes and 9 values",
+               [](TinyModel& t) { t.model.nodes.resize(16385, t.model.nodes[0]); }},
+        Damage{"…: is a name of more than 1024 bytes", [](TinyModel& t) { t.model.values[3].name.resize(1025, 'x'); }},
+        Damage{"…: is a name of more than 1024 bytes", [](TinyModel& t) { t.model.nodes[3].name.resize(1025, 'x'); }},
+        Damage{"node pool: has a window of 8193 pixels",
+               [](TinyModel& t) {
+                 format::Windows& windows = std::get<MaxPool>(t.model.nodes[2].operation).windows;
+                 windows.kernel[0] = 3, windows.dilation[0] = 4096;
+               }},
         Damage{"inputs: name no value", [](TinyModel& t) { t.model.inputs = {99}; }},
         Damage{"inputs: name no value, or one twice", [](TinyModel& t) { t.model.inputs = {0, 0}; }},
         Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {99}; }},

@@ -1,5 +1,7 @@
 #include <flatbuffers/flatbuffers.h>
 
+#include <algorithm>
+
 #include "torquant/format/tqm_file.h"
 #include "torquant/format/tqm_generated.h"
 #include "torquant/format/tqm_layout.h"
@@ -7,10 +9,17 @@
 namespace torquant::format {
 namespace {
 
-// The verifier follows each table once; the limits bound its time on files made to be slow.
-constexpr uint32_t kMostDepth = 16, kMostTables = 1'000'000;
+constexpr uint32_t kMostDepth = 16;  // of tables; ours are 4 deep
 
-std::string text_of(const flatbuffers::String* text) { return text == nullptr ? "" : text->str(); }
+// Many tables may name one piece of the header, so no copy is longer than what check_model() accepts, and a bit.
+std::string text_of(const flatbuffers::String* text) {
+  return text == nullptr ? "" : std::string(text->c_str(), std::min<size_t>(text->size(), kMostOfName + 1));
+}
+
+std::vector<int64_t> sizes_of(const flatbuffers::Vector<uint32_t>* sizes) {
+  if (sizes == nullptr) return {};
+  return {sizes->begin(), sizes->begin() + static_cast<ptrdiff_t>(std::min<size_t>(sizes->size(), kMostSizes + 1))};
+}
 
 Windows windows_of(const wire::Windows& windows) {
   return {.kernel = {windows.kernel_height(), windows.kernel_width()},
@@ -19,7 +28,8 @@ Windows windows_of(const wire::Windows& windows) {
           .dilation = {windows.dilation_height(), windows.dilation_width()}};
 }
 
-// Pieces of the data segment. One that leaves the segment or lies askew leaves an error behind.
+// Pieces of the data segment. One that leaves the segment or lies askew leaves an error behind, and so do pieces that
+// are together larger than it: what is read of a file is then bounded by its size.
 class DataSegment {
  public:
   DataSegment(const uint8_t* data, size_t size) : data_(data), size_(size) {}
@@ -27,10 +37,11 @@ class DataSegment {
   template <class T>
   std::span<const T> span(const wire::Span& span) {
     if (span.offset() % kAlignment != 0 || span.bytes() % sizeof(T) != 0 || span.offset() > size_ ||
-        span.bytes() > size_ - span.offset()) {
+        span.bytes() > size_ - span.offset() || span.bytes() > size_ - given_) {
       broken_ = true;
       return {};
     }
+    given_ += span.bytes();
     return {reinterpret_cast<const T*>(data_ + span.offset()), span.bytes() / sizeof(T)};
   }
 
@@ -39,6 +50,7 @@ class DataSegment {
  private:
   const uint8_t* data_;
   size_t size_;
+  size_t given_ = 0;  // bytes of all pieces so far
   bool broken_ = false;
 };
 
@@ -137,18 +149,17 @@ Result<Model> read_tqm(const void* data, size_t size) {
   DataSegment segment(bytes + begin, size - begin);
   Model model{.producer = text_of(stored.producer()), .source = text_of(stored.source())};
   for (const wire::Value* value : *stored.values()) {
-    const auto* sizes = value->sizes();
-    model.values.push_back(
-        {.name = text_of(value->name()),
-         .type = value->type() == wire::ValueType::Uint8 ? ValueType::kUint8 : ValueType::kFloat32,
-         .sizes = sizes == nullptr ? std::vector<int64_t>() : std::vector<int64_t>(sizes->begin(), sizes->end()),
-         .grid = {.scale = value->scale(), .zero_point = value->zero_point()}});
+    model.values.push_back({.name = text_of(value->name()),
+                            .type = value->type() == wire::ValueType::Uint8 ? ValueType::kUint8 : ValueType::kFloat32,
+                            .sizes = sizes_of(value->sizes()),
+                            .grid = {.scale = value->scale(), .zero_point = value->zero_point()}});
   }
   for (const wire::Node* node : *stored.nodes()) {
     Result<Operation> operation = operation_of(*node, segment);
     if (!operation.ok()) return operation.error();
     if (segment.broken())
-      return ErrorText{.where = "node " + text_of(node->name()), .what = "has data outside the file"};
+      return ErrorText{.where = "node " + text_of(node->name()),
+                       .what = "has data outside the file, or that another node has"};
     model.nodes.push_back({.name = text_of(node->name()), .operation = *std::move(operation)});
   }
   model.inputs.assign(stored.inputs()->begin(), stored.inputs()->end());

@@ -32,10 +32,18 @@ void await_change(const std::atomic<uint32_t>& value, uint32_t old) {
 }  // namespace
 
 ThreadPool::ThreadPool(size_t threads) {
-  for (size_t part = 1; part < threads; ++part) workers_.emplace_back([this, part] { work(part); });
+  try {
+    workers_.reserve(threads - 1);
+    for (size_t part = 1; part < threads; ++part) workers_.emplace_back([this, part] { work(part); });
+  } catch (...) {  // those that did start are waiting for work
+    end();
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { end(); }
+
+void ThreadPool::end() {
   if (workers_.empty()) return;
   start(nullptr, nullptr);
   for (std::thread& worker : workers_) worker.join();

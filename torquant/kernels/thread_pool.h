@@ -12,7 +12,7 @@ namespace torquant {
 // so workers spin for a while between tasks before they sleep; a task costs no allocation and takes no lock.
 class ThreadPool {
  public:
-  // `threads`: 1 or more; the caller of run() is one of them.
+  // `threads`: 1 or more; the caller of run() is one of them. std::system_error where the system starts no more.
   explicit ThreadPool(size_t threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -36,6 +36,7 @@ class ThreadPool {
   void start(Call call, const void* context);
   void wait();
   void work(size_t part);
+  void end();
 
   std::vector<std::thread> workers_;
   Call call_ = nullptr;  // null: end

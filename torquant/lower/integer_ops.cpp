@@ -1,3 +1,7 @@
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of at::TensorIterator's own loops
+#endif
+
 #include "torquant/lower/integer_ops.h"
 
 #include <ATen/ExpandUtils.h>
@@ -13,10 +17,6 @@
 #include "torquant/core/error.h"
 #include "torquant/lower/codes_arithmetic.h"
 #include "torquant/primitives/operator_library.h"
-
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of at::TensorIterator's own loops
-#endif
 
 namespace torquant {
 namespace {

@@ -1,16 +1,30 @@
 #include "torquant/runtime/session.h"
 
-#include <cstdlib>
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstring>
+#include <new>
 
 #include "torquant/format/tqm_file.h"
+#include "torquant/runtime/limits.h"
 
 namespace torquant::runtime {
 namespace {
 
 constexpr size_t kAlignment = 64;
-constexpr size_t kMostThreads = 256;
-constexpr size_t kMostArena = size_t{1} << 31;  // places of rows in it are 32 bits
+
+// Zeros. The kernel gives new memory page by page, at a fault each; asked for all at once, in a tenth of the time.
+void clear(uint8_t* memory, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  constexpr uintptr_t kPage = 4096;
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(memory) + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(memory) + bytes) / kPage * kPage;
+  // Where the system cannot, the next line does it.
+  if (begin < end) (void)madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+#endif
+  std::memset(memory, 0, bytes);
+}
 
 // What this runtime asks of a model beyond what files may hold.
 Result<void> check_borders(const format::Model& model) {
@@ -30,16 +44,34 @@ Result<void> check_borders(const format::Model& model) {
 Result<std::shared_ptr<const LoadedModel>> LoadedModel::load(const std::string& path) {
   Result<std::shared_ptr<const format::TqmFile>> file = format::TqmFile::open(path);
   if (!file.ok()) return file.error();
+  if (const Result<void> checked = check_borders((*file)->model()); !checked.ok()) {
+    ErrorText error = checked.error();
+    error.where = path + ": " + error.where;
+    return error;
+  }
+  return make(std::shared_ptr<const format::Model>(*file, &(*file)->model()));
+}
+
+Result<std::shared_ptr<const LoadedModel>> LoadedModel::from_memory(const void* data, size_t size) {
+  if (const size_t rest = reinterpret_cast<uintptr_t>(data) % kAlignment; rest != 0) {
+    return ErrorText{
+        .where = "data",
+        .what = "begins " + std::to_string(rest) + " bytes behind a multiple of " + std::to_string(kAlignment),
+        .allowed = "addresses that are multiples of " + std::to_string(kAlignment),
+        .hint = "aligned_alloc(64, …) and mmap give such memory"};
+  }
+  Result<format::Model> model = format::read_tqm(data, size);
+  if (!model.ok()) return model.error();
+  if (const Result<void> checked = check_borders(*model); !checked.ok()) return checked.error();
+  return make(std::make_shared<const format::Model>(*std::move(model)));
+}
+
+Result<std::shared_ptr<const LoadedModel>> LoadedModel::make(std::shared_ptr<const format::Model> model) {
   const Result<CpuIsa> isa = choose_cpu_isa();
   if (!isa.ok()) return isa.error();
   std::shared_ptr<LoadedModel> loaded(new LoadedModel());
   loaded->isa_ = *isa;
-  loaded->model_ = std::shared_ptr<const format::Model>(*file, &(*file)->model());
-  const auto within = [&](ErrorText error) {
-    error.where = path + ": " + error.where;
-    return error;
-  };
-  if (const Result<void> checked = check_borders(loaded->model()); !checked.ok()) return within(checked.error());
+  loaded->model_ = std::move(model);
   return std::shared_ptr<const LoadedModel>(std::move(loaded));
 }
 
@@ -55,18 +87,13 @@ Result<std::shared_ptr<const BatchPlan>> LoadedModel::plan_for(size_t batch) con
   std::shared_ptr<const BatchPlan>& plan = plans_[batch];
   if (plan != nullptr) return plan;
   auto made = std::make_shared<BatchPlan>(BatchPlan{.memory = plan_memory(*model_, batch), .steps = {}});
-  if (made->memory.arena_bytes > kMostArena) {
-    return ErrorText{
-        .where = "batch",
-        .what = std::to_string(batch) + " images need " + std::to_string(made->memory.arena_bytes) + " bytes at a time",
-        .allowed = std::to_string(kMostArena)};
-  }
+  if (const Result<void> checked = check_limits(*model_, made->memory); !checked.ok()) return checked.error();
   made->steps = make_steps(*model_, made->memory, isa_);
   plan = std::move(made);
   return plan;
 }
 
-void Session::Free::operator()(uint8_t* memory) const { std::free(memory); }
+void Session::Free::operator()(uint8_t* memory) const { ::operator delete(memory, std::align_val_t(kAlignment)); }
 
 Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const LoadedModel> loaded, size_t batch,
                                                size_t threads) {
@@ -77,20 +104,19 @@ Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const LoadedModel
   }
   Result<std::shared_ptr<const BatchPlan>> plan = loaded->plan_for(batch);
   if (!plan.ok()) return plan.error();
-  std::unique_ptr<Session> session(new Session(std::move(loaded), *std::move(plan), threads));
-  if (session->arena_ == nullptr) {
-    return ErrorText{.where = "session",
-                     .what = "there is no memory for " + std::to_string(session->plan().memory.arena_bytes) + " bytes"};
+  if (const size_t scratch = threads * (*plan)->steps.scratch_bytes; scratch > kMostScratch) {
+    return ErrorText{.where = "threads",
+                     .what = std::to_string(threads) + " need " + std::to_string(scratch) + " bytes of scratch memory",
+                     .allowed = "up to " + std::to_string(kMostScratch)};
   }
-  return session;
+  return std::unique_ptr<Session>(new Session(std::move(loaded), *std::move(plan), threads));
 }
 
 Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads)
     : loaded_(std::move(loaded)), plan_(std::move(plan)), pool_(threads) {
   arena_bytes_ = (plan_->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
-  const size_t bytes = arena_bytes_ + threads * plan_->steps.scratch_bytes;
-  arena_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, bytes)));
-  if (arena_ != nullptr) std::memset(arena_.get(), 0, bytes);
+  arena_.reset(static_cast<uint8_t*>(::operator new(memory_bytes(), std::align_val_t(kAlignment))));
+  clear(arena_.get(), memory_bytes());
   floats_.assign(loaded_->model().values.size(), nullptr);
 }
 

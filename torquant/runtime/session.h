@@ -25,14 +25,18 @@ class LoadedModel {
  public:
   // The file at `path`; for the CPU it runs on, or what TORQUANT_FORCE_ISA says.
   static Result<std::shared_ptr<const LoadedModel>> load(const std::string& path);
+  // The bytes of such a file, which begin at a multiple of 64 and must outlive model and sessions.
+  static Result<std::shared_ptr<const LoadedModel>> from_memory(const void* data, size_t size);
 
   const format::Model& model() const { return *model_; }
-  // Made when first asked for. An error where the model does not take such batches.
+  // Made when first asked for. An error where the model does not take such batches, or a run would cost more than
+  // limits.h allows.
   Result<std::shared_ptr<const BatchPlan>> plan_for(size_t batch) const;
   CpuIsa isa() const { return isa_; }
 
  private:
   LoadedModel() = default;
+  static Result<std::shared_ptr<const LoadedModel>> make(std::shared_ptr<const format::Model> model);
 
   std::shared_ptr<const format::Model> model_;  // keeps the file
   mutable std::mutex mutex_;                    // of the plans
@@ -43,13 +47,18 @@ class LoadedModel {
 // One run at a time, on memory and threads of its own; nothing is allocated after it was made.
 class Session {
  public:
-  // For batches of `batch` images.
+  static constexpr size_t kMostThreads = 256;
+
+  // For batches of `batch` images. std::bad_alloc and std::system_error, where memory or threads run out, are the
+  // standard library's and pass through.
   static Result<std::unique_ptr<Session>> make(std::shared_ptr<const LoadedModel> loaded, size_t batch, size_t threads);
 
   // Pointers to float32 in PyTorch's order, by input and output of the model; sizes are the model's.
   Result<void> run(std::span<const float* const> inputs, std::span<float* const> outputs);
 
   size_t threads() const { return pool_.threads(); }
+  // What it allocated for itself.
+  size_t memory_bytes() const { return arena_bytes_ + threads() * plan_->steps.scratch_bytes; }
   const format::Model& model() const { return loaded_->model(); }
   const BatchPlan& plan() const { return *plan_; }
 

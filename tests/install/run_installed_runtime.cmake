@@ -1,0 +1,25 @@
+# Installs the component `runtime` into an empty folder, builds the examples in C and C++ against it and nothing else, and
+# runs them, and the installed torquant-run, on a small model.
+set(flags "")
+if(SANITIZE)
+  set(flags "-fsanitize=${SANITIZE}")
+endif()
+string(REPLACE "clang++" "clang" c_compiler ${COMPILER})
+string(REGEX REPLACE "(^|[-/])([gc])\\+\\+" "\\1\\2c" c_compiler ${c_compiler})
+file(REMOVE_RECURSE ${WORK}/runtime_prefix ${WORK}/runtime_consumer)
+function(run OUTPUT)
+  execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY OUTPUT_VARIABLE text)
+  set(${OUTPUT} "${text}" PARENT_SCOPE)
+endfunction()
+run(ignored ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/runtime_prefix --component runtime)
+run(ignored ${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/runtime_consumer -G Ninja -DCMAKE_CXX_COMPILER=${COMPILER}
+  -DCMAKE_C_COMPILER=${c_compiler} -DCMAKE_CXX_FLAGS=${flags} -DCMAKE_C_FLAGS=${flags}
+  -DCMAKE_PREFIX_PATH=${WORK}/runtime_prefix -DEXAMPLES=${EXAMPLES})
+run(ignored ${CMAKE_COMMAND} --build ${WORK}/runtime_consumer)
+run(c ${WORK}/runtime_consumer/in_c ${MODEL})
+run(cpp ${WORK}/runtime_consumer/in_cpp ${MODEL})
+run(program ${WORK}/runtime_prefix/bin/torquant-run ${MODEL})
+message("${c}${cpp}${program}")
+if(NOT c MATCHES "^y: [-0-9.]+ [-0-9.]+ [-0-9.]+ [-0-9.]+ [-0-9.]+\n$" OR NOT c STREQUAL cpp OR NOT program MATCHES "y, float32 \\[1, 5\\]")
+  message(FATAL_ERROR "that is not what the model gives")
+endif()
