@@ -43,3 +43,25 @@ class Runtime(CliCase):
         self.assertEqual(of_model["samples"], len(self.images))
         self.assertEqual(of_model["classes"], of_program["classes"])
         self.assertAlmostEqual(of_model["loss"], of_program["loss"], places=2)
+
+    def test_bench_shows_what_each_node_takes(self):
+        model = self.lowered()
+        call = ("bench", model, "--input", self.tensors("in.safetensors", x0=self.images[:1]), "--runs", "3", "--nodes")
+        result = self.json_of(*call)
+        layers = [node for node in result["nodes"] if node["macs"] > 0]
+        self.assertEqual(len(layers), 22)
+        self.assertIn("stem.0", [node["node"] for node in layers])
+        # Nodes are measured in runs of their own, so their sum is near that of a run, not equal.
+        self.assertLess(sum(node["ms"] for node in result["nodes"]), 3 * result["median_ms"])
+        table = self.run_program(*call).stdout
+        self.assertIn("of roof", table)
+        self.assertIn("stem.0", table)
+
+    def test_inspect_shows_a_model(self):
+        model = self.lowered()
+        shown = self.json_of("inspect", model)
+        self.assertEqual(shown["inputs"], [{"name": "x", "sizes": [1, 1, 28, 28], "type": "float32"}])
+        self.assertEqual(shown["batch"][0], 1)
+        self.assertEqual(sum(node["kind"] == "Layer" for node in shown["nodes"]), 22)
+        self.assertLess(sum(node["weight_bytes"] for node in shown["nodes"]), shown["bytes"])
+        self.assertIn("stage1.0.depthwise.0", self.run_program("inspect", model, "--layers").stdout)

@@ -42,6 +42,7 @@ def forced_isa(name):
 ALL = {
     "lower_floats": lambda b: ["lower", convolution(b), "-o", b.path("out.tqm")],
     "lowered_already": lambda b: run(b, tqm(b), "--lower", "onednn"),
+    "nodes_of_a_program": lambda b: ["bench", convolution(b), "--nodes", "--input", b.safetensors(x0=np.ones((1, 3, 8, 8), np.float32))],
     "cut_model": lambda b: run(b, changed(b, lambda data: data[:100])),
     "damaged_model": lambda b: run(b, changed(b, lambda data: data[:12] + b"\xff" * 40 + data[52:])),
     "model_without_its_weights": lambda b: run(b, changed(b, lambda data: data[: int.from_bytes(data[:4], "little") + 4])),

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
 #include "torquant/format/tqm_file.h"
 
@@ -63,7 +64,10 @@ int main(int argc, char** argv) {
   if (argc != 2) return 2;
   const std::string folder = argv[1];
   const torquant::TinyModel tiny;
+  const torquant::TinyBranches branches;
   const torquant::DepthwiseModel depthwise;
-  return torquant::write(tiny.model, folder + "/tiny") && torquant::write(depthwise.model, folder + "/depthwise") ? 0
-                                                                                                                  : 1;
+  const bool written = torquant::write(tiny.model, folder + "/tiny") &&
+                       torquant::write(branches.model, folder + "/branches") &&
+                       torquant::write(depthwise.model, folder + "/depthwise");
+  return written ? 0 : 1;
 }

@@ -24,6 +24,7 @@
 #include "torquant/pt2e/convert.h"
 #include "torquant/pt2e/prepare.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
+#include "torquant/runtime/roof.h"
 
 namespace torquant::cli {
 namespace {
@@ -96,7 +97,17 @@ void add_doctor(CLI::App& app, ExitCode& exit_code) {
     fmt::print("CPU        {}\n", field("/proc/cpuinfo", "model name"));
     fmt::print("kernels    {}\n", at::get_cpu_capability());
     fmt::print("threads    {} of {} cores\n", at::get_num_threads(), std::thread::hardware_concurrency());
-    fmt::print("memory     {}\n\nself-test\n", memory_text());
+    fmt::print("memory     {}\n", memory_text());
+    const Result<CpuIsa> isa = choose_cpu_isa();
+    if (!isa.ok()) throw Error(isa.error());
+    fmt::print("runtime    kernels for {}\n", name_of(*isa));
+    for (const size_t threads : {size_t{1}, size_t{std::max(1u, std::thread::hardware_concurrency())}}) {
+      const runtime::Roof roof = runtime::measure_roof(*isa, threads);
+      fmt::print("roof       {:.0f} billion int8 products a second, {:.1f} GB/s from memory on {} thread{}\n",
+                 roof.macs / 1e9, roof.read_bytes / 1e9, threads, threads == 1 ? "" : "s");
+      if (std::thread::hardware_concurrency() <= 1) break;
+    }
+    fmt::print("\nself-test\n");
 
     bool good = true;
     for (const OpId& op : {ops::kQuantizePerTensor, ops::kDequantizePerTensor, ops::kQuantizePerChannel,

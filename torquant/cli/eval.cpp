@@ -84,7 +84,9 @@ ClassificationMetrics evaluate(const Options& options) {
 void add_eval(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("eval", "Measure a classifier on labelled data: top-1, top-5, loss");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive or .tqm model whose first output are logits [N, classes]")
+  command
+      ->add_option("PROGRAM", options->program,
+                   "A .pt2 archive or .tqm model whose first output are logits [N, classes]")
       ->required();
   add_data_flags(
       *command, options->data,

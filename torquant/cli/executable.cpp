@@ -9,6 +9,7 @@
 
 #include "torquant/cli/inputs.h"
 #include "torquant/core/error.h"
+#include "torquant/format/describe.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/runtime/session.h"
 
@@ -33,6 +34,10 @@ class ProgramExecutable : public Executable {
     } catch (const Error& error) {
       throw error.within(path_);
     }
+  }
+  std::vector<NodeTime> profile(const std::vector<c10::IValue>&) override {
+    throw Error(
+        {.where = path_, .what = "is a program", .allowed = "a .tqm model", .hint = "torquant lower makes one"});
   }
 
  private:
@@ -64,10 +69,43 @@ class ModelExecutable : public Executable {
   const Program& program() const override { return program_; }
 
   std::vector<c10::IValue> run(const std::vector<c10::IValue>& inputs) override {
-    std::vector<at::Tensor> tensors;  // keep what the pointers point to
+    const Call call = prepare(inputs);
+    if (const Result<void> done = session_->run(call.from, call.to); !done.ok()) throw Error(done.error());
+    return call.outputs;
+  }
+
+  std::vector<NodeTime> profile(const std::vector<c10::IValue>& inputs) override {
+    const Call call = prepare(inputs);
+    const format::Model& model = loaded_->model();
+    std::vector<double> seconds(model.nodes.size(), 0);
+    if (const Result<void> done = session_->profile(call.from, call.to, seconds); !done.ok()) throw Error(done.error());
+    const runtime::BatchPlan& plan = session_->plan();
+    std::vector<NodeTime> nodes;
+    for (size_t i = 0; i < seconds.size(); ++i) {
+      const int64_t macs = multiply_accumulates(model, model.nodes[i].operation);
+      nodes.push_back({.node = model.nodes[i].name,
+                       .kernel = plan.steps.kernels[i],
+                       .macs = macs * static_cast<int64_t>(plan.memory.batch),
+                       .seconds = seconds[i]});
+    }
+    return nodes;
+  }
+  std::optional<size_t> memory_bytes() const override {
+    return session_ == nullptr ? std::nullopt : std::optional(session_->memory_bytes());
+  }
+  std::optional<CpuIsa> isa() const override { return loaded_->isa(); }
+
+ private:
+  // Tensors of a run, and where they lie.
+  struct Call {
+    std::vector<at::Tensor> inputs;
     std::vector<const float*> from;
     std::vector<float*> to;
     std::vector<c10::IValue> outputs;
+  };
+
+  Call prepare(const std::vector<c10::IValue>& inputs) {
+    Call call;
     const std::vector<format::ValueIndex>& expected = loaded_->model().inputs;
     const int64_t batch = inputs.at(0).toTensor().dim() > 0 ? inputs[0].toTensor().size(0) : 0;
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -78,23 +116,21 @@ class ModelExecutable : public Executable {
                      .what = fmt::format("is {} {}", c10::toString(tensor.scalar_type()), c10::str(tensor.sizes())),
                      .allowed = fmt::format("Float {}", c10::str(at::IntArrayRef(sizes)))});
       }
-      tensors.push_back(tensor.contiguous());
-      from.push_back(tensors.back().const_data_ptr<float>());
+      call.inputs.push_back(tensor.contiguous());
+      call.from.push_back(call.inputs.back().const_data_ptr<float>());
     }
     for (const format::ValueIndex output : loaded_->model().outputs) {
       const at::Tensor tensor = at::empty(sizes_of(output, batch), at::kFloat);
-      to.push_back(tensor.mutable_data_ptr<float>());
-      outputs.emplace_back(tensor);
+      call.to.push_back(tensor.mutable_data_ptr<float>());
+      call.outputs.emplace_back(tensor);
     }
     if (session_ == nullptr || session_->plan().memory.batch != static_cast<size_t>(batch)) {
       session_ = value_of(
           runtime::Session::make(loaded_, static_cast<size_t>(batch), static_cast<size_t>(at::get_num_threads())));
     }
-    if (const Result<void> done = session_->run(from, to); !done.ok()) throw Error(done.error());
-    return outputs;
+    return call;
   }
 
- private:
   const format::Value& value(format::ValueIndex index) const { return loaded_->model().values[index]; }
   std::vector<int64_t> sizes_of(format::ValueIndex index, int64_t batch) const {
     std::vector<int64_t> sizes = value(index).sizes;

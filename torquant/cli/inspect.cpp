@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/executable.h"
+#include "torquant/cli/inspect_model.h"
 #include "torquant/cli/layers.h"
 #include "torquant/cli/output.h"
 #include "torquant/core/error.h"
@@ -171,10 +173,21 @@ void add_inspect(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("inspect", "Show inputs, outputs, weights, operators, and what can be quantized");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive")->required();
-  command->add_flag("--layers", options->layers, "List every node with its module, as recipes select them");
+  command->add_option("PROGRAM", options->program, "A .pt2 archive, or a .tqm model")->required();
+  command->add_flag("--layers", options->layers,
+                    "List every node; of an archive with its module, as recipes select them");
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {
+    exit_code = kDone;
+    if (is_tqm(options->program)) {
+      const Json model = inspect_model(options->program);
+      if (options->json) {
+        fmt::print("{}\n", model.dump());
+      } else {
+        print_model(model, options->layers);
+      }
+      return;
+    }
     const at::NoGradGuard no_grad;
     const Json json = to_json(load_pt2(options->program, {.allow_unknown_operators = true}), *options);
     if (options->json) {
@@ -182,7 +195,6 @@ void add_inspect(CLI::App& app, ExitCode& exit_code) {
     } else {
       print(json);
     }
-    exit_code = kDone;
   });
 }
 

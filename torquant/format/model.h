@@ -123,7 +123,7 @@ using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAvera
                                MapCodes, Concat, Flatten, Rearrange>;
 
 struct Node {
-  std::string name;  // the layer's path, or the graph's node
+  std::string name;  // the layer's path, or %node of the graph where it has none
   Operation operation;
 };
 

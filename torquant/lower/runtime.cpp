@@ -96,7 +96,8 @@ class RuntimeLowering {
     const at::ScalarType dtype = epilogue.output ? at::kByte : at::kFloat;
     Value* output = graph_.add_output(node, node->name(), contiguous_meta(dtype, last->output()->tensor().sizes));
     facts_.layers.emplace(
-        node, runtime_lowering::Facts::Layer{packed, epilogue.output ? tensor_grid(*epilogue.output) : TensorGrid{}});
+        node, runtime_lowering::Facts::Layer{packed, epilogue.output ? tensor_grid(*epilogue.output) : TensorGrid{},
+                                             last->output()->name()});
     graph_.replace_all_uses(last->output(), output);
     for (size_t i = epilogue.nodes.size(); i-- > 0;) graph_.erase(epilogue.nodes[i]);
     graph_.erase(layer.node);

@@ -93,7 +93,9 @@ class Emitter {
 
   template <class Operation>
   void add_node(const Node& node, Operation operation) {
-    made_.model.nodes.push_back({.name = node.describe(), .operation = std::move(operation)});
+    const std::string module = node.module_path();
+    made_.model.nodes.push_back(
+        {.name = module.empty() ? "%" + node.name() : module, .operation = std::move(operation)});
   }
 
   void emit(const Node& node) {
@@ -133,6 +135,7 @@ class Emitter {
       }
       layer.output =
           add_value(output, output.tensor().dtype == at::kByte ? kCodes : format::ValueType::kFloat32, fused.grid);
+      made_.model.values.back().name = fused.name;
       add_node(node, layer);
       return true;
     }

@@ -16,6 +16,7 @@ struct Facts {
   struct Layer {
     format::Layer packed;  // all but the values
     TensorGrid grid;       // of its output
+    std::string name;      // of its output, as it was before
   };
   std::unordered_map<const Node*, Layer> layers;
   std::unordered_map<const Value*, TensorGrid>

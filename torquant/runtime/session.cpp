@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -120,7 +121,7 @@ Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<cons
   floats_.assign(loaded_->model().values.size(), nullptr);
 }
 
-Result<void> Session::run(std::span<const float* const> inputs, std::span<float* const> outputs) {
+Result<void> Session::bind(std::span<const float* const> inputs, std::span<float* const> outputs) {
   const format::Model& model = loaded_->model();
   const auto counted = [](const char* what, size_t given, size_t wanted) {
     return ErrorText{
@@ -136,13 +137,40 @@ Result<void> Session::run(std::span<const float* const> inputs, std::span<float*
     if (outputs[i] == nullptr) return ErrorText{.where = "run", .what = "output " + std::to_string(i) + " is null"};
     floats_[model.outputs[i]] = outputs[i];
   }
-  const Memory memory{.arena = arena_.get(),
-                      .scratch = arena_.get() + arena_bytes_,
-                      .scratch_step = plan_->steps.scratch_bytes,
-                      .floats = floats_};
+  return {};
+}
+
+Memory Session::memory() const {
+  return {.arena = arena_.get(),
+          .scratch = arena_.get() + arena_bytes_,
+          .scratch_step = plan_->steps.scratch_bytes,
+          .floats = floats_};
+}
+
+void Session::run_step(const Step& step, const Memory& memory) {
+  pool_.run([&](size_t part) { step.run(memory, part, pool_.threads()); });
+}
+
+Result<void> Session::run(std::span<const float* const> inputs, std::span<float* const> outputs) {
+  if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;
+  const Memory memory = this->memory();
   for (const std::unique_ptr<Step>& step : plan_->steps.steps) {
+    if (step != nullptr) run_step(*step, memory);
+  }
+  return {};
+}
+
+Result<void> Session::profile(std::span<const float* const> inputs, std::span<float* const> outputs,
+                              std::span<double> seconds) {
+  using Clock = std::chrono::steady_clock;
+  if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;
+  const Memory memory = this->memory();
+  for (size_t i = 0; i < plan_->steps.steps.size(); ++i) {
+    const Step* step = plan_->steps.steps[i].get();
     if (step == nullptr) continue;
-    pool_.run([&](size_t part) { step->run(memory, part, pool_.threads()); });
+    const Clock::time_point begin = Clock::now();
+    run_step(*step, memory);
+    seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
   }
   return {};
 }

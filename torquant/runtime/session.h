@@ -56,6 +56,10 @@ class Session {
   // Pointers to float32 in PyTorch's order, by input and output of the model; sizes are the model's.
   Result<void> run(std::span<const float* const> inputs, std::span<float* const> outputs);
 
+  // The same, and adds to seconds[i] what node i took; [nodes of the model].
+  Result<void> profile(std::span<const float* const> inputs, std::span<float* const> outputs,
+                       std::span<double> seconds);
+
   size_t threads() const { return pool_.threads(); }
   // What it allocated for itself.
   size_t memory_bytes() const { return arena_bytes_ + threads() * plan_->steps.scratch_bytes; }
@@ -64,6 +68,10 @@ class Session {
 
  private:
   Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads);
+
+  Result<void> bind(std::span<const float* const> inputs, std::span<float* const> outputs);
+  Memory memory() const;
+  void run_step(const Step& step, const Memory& memory);
 
   struct Free {
     void operator()(uint8_t* memory) const;
