@@ -1,5 +1,6 @@
 // The C interface and its C++ wrapper, against libtorquant_runtime alone: nothing else of Torquant is linked.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -314,6 +315,25 @@ TEST_F(CApi, MemoryThatRunsOutIsACode) {
     EXPECT_GT(allocations, 50);
   }
 }
+
+#ifndef TORQUANT_TEST_SANITIZED  // sanitizers need address space without end
+TEST_F(CApi, ThreadsThatRunOutAreACode) {
+  rlimit before{};
+  getrlimit(RLIMIT_AS, &before);
+  std::ifstream statistics("/proc/self/statm");
+  rlim_t pages = 0;
+  statistics >> pages;
+  const rlimit little = {pages * 4096 + (64 << 20), before.rlim_max};  // 7 stacks of 8 MB
+  setrlimit(RLIMIT_AS, &little);
+  const torquant_session_options options = {sizeof options, 1, 256};
+  torquant_session* session = nullptr;
+  const torquant_status status = torquant_session_create(model_, &options, &session);
+  setrlimit(RLIMIT_AS, &before);
+  EXPECT_EQ(status, TORQUANT_OUT_OF_THREADS) << message();
+  EXPECT_EQ(message(), "Resource temporarily unavailable");
+  EXPECT_EQ(session, nullptr);
+}
+#endif
 
 TEST_F(CApi, RunsWithoutAllocating) {
   allocations_left = 0;
