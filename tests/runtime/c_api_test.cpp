@@ -1,6 +1,5 @@
 // The C interface and its C++ wrapper, against libtorquant_runtime alone: nothing else of Torquant is linked.
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,37 +8,11 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
-#include <new>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "torquant/runtime/torquant_runtime.hpp"
-
-namespace {
-
-// Memory that runs out: counts down to the allocation that fails. Of all programs' `new`, the library's too.
-thread_local int64_t allocations_left = -1;  // -1: without end
-
-}  // namespace
-
-void* operator new(size_t size) {
-  if (allocations_left == 0) throw std::bad_alloc();
-  if (allocations_left > 0) --allocations_left;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(size_t size, std::align_val_t alignment) {
-  if (allocations_left == 0) throw std::bad_alloc();
-  if (allocations_left > 0) --allocations_left;
-  const auto to = static_cast<size_t>(alignment);
-  if (void* memory = std::aligned_alloc(to, (size + to - 1) / to * to)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -294,52 +267,6 @@ TEST_F(CApi, MessagesBelongToTheirThread) {
     EXPECT_EQ(torquant_session_run(nullptr, nullptr, 0, nullptr, 0), TORQUANT_INVALID_ARGUMENT);
   }).join();
   EXPECT_EQ(message(), "torquant_model_load: model is null");
-}
-
-TEST_F(CApi, MemoryThatRunsOutIsACode) {
-  for (const bool with_threads : {false, true}) {
-    torquant_status status = TORQUANT_OUT_OF_MEMORY;
-    int64_t allocations = 0;
-    for (; status != TORQUANT_OK; ++allocations) {
-      torquant_model* model = nullptr;
-      torquant_session* session = nullptr;
-      const torquant_session_options options = {sizeof options, 1, with_threads ? 3 : 1};
-      allocations_left = allocations;
-      status = torquant_model_load(kTiny.c_str(), &model);
-      if (status == TORQUANT_OK) status = torquant_session_create(model, &options, &session);
-      allocations_left = -1;
-      ASSERT_TRUE(status == TORQUANT_OK || status == TORQUANT_OUT_OF_MEMORY) << status << " " << message();
-      torquant_session_free(session);
-      torquant_model_free(model);
-    }
-    EXPECT_GT(allocations, 50);
-  }
-}
-
-#ifndef TORQUANT_TEST_SANITIZED  // sanitizers need address space without end
-TEST_F(CApi, ThreadsThatRunOutAreACode) {
-  rlimit before{};
-  getrlimit(RLIMIT_AS, &before);
-  std::ifstream statistics("/proc/self/statm");
-  rlim_t pages = 0;
-  statistics >> pages;
-  const rlimit little = {pages * 4096 + (64 << 20), before.rlim_max};  // 7 stacks of 8 MB
-  setrlimit(RLIMIT_AS, &little);
-  const torquant_session_options options = {sizeof options, 1, 256};
-  torquant_session* session = nullptr;
-  const torquant_status status = torquant_session_create(model_, &options, &session);
-  setrlimit(RLIMIT_AS, &before);
-  EXPECT_EQ(status, TORQUANT_OUT_OF_THREADS) << message();
-  EXPECT_EQ(message(), "Resource temporarily unavailable");
-  EXPECT_EQ(session, nullptr);
-}
-#endif
-
-TEST_F(CApi, RunsWithoutAllocating) {
-  allocations_left = 0;
-  const torquant_status status = run();
-  allocations_left = -1;
-  EXPECT_EQ(status, TORQUANT_OK) << message();
 }
 
 TEST_F(CApi, EightThreadsShareAModel) {

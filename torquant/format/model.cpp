@@ -75,14 +75,20 @@ class NodeRules {
   }
   std::string operator()(const Add& node) const {
     if (!on_codes({node.a, node.b, node.output})) return kTypes;
-    const std::string problem = same_sizes(node.a, node.output);
-    return problem.empty() ? same_sizes(node.b, node.output) : problem;
+    for (const ValueIndex input : {node.a, node.b}) {
+      if (const std::string problem = same_sizes(input, node.output); !problem.empty()) return problem;
+    }
+    const TensorGrid &a = value(node.a).grid, &b = value(node.b).grid, &output = value(node.output).grid;
+    return requantization_fits(sum_requantization(a, b, output), 1, residual_multiplier(b, output)) ? "" : kScales;
   }
   std::string operator()(const GlobalAveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const bool fits = out.height == 1 && out.width == 1 && in.channels == out.channels;
-    return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
+    if (!fits || batch(node.input) != batch(node.output)) return sizes_of(node.input, node.output);
+    const int64_t count = in.height * in.width;
+    const Requantization how = mean_requantization(value(node.input).grid, count, value(node.output).grid);
+    return requantization_fits(how, count / 128 + 1, 0) ? "" : kScales;  // sums of codes, not of products
   }
   std::string operator()(const MaxPool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
@@ -125,6 +131,7 @@ class NodeRules {
 
  private:
   static constexpr const char* kTypes = "reads or gives values of another type than it computes";
+  static constexpr const char* kScales = "has scales too far apart, or sums, for 32 bits";
 
   const Value& value(ValueIndex index) const { return model_.values[index]; }
   int64_t batch(ValueIndex index) const { return value(index).sizes[0]; }

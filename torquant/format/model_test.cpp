@@ -56,6 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
                  format::Windows& windows = std::get<MaxPool>(t.model.nodes[2].operation).windows;
                  windows.kernel[0] = 3, windows.dilation[0] = 4096;
                }},
+        Damage{"node mean: has scales too far apart", [](TinyModel& t) { t.model.values[6].grid.scale = 1e-40; }},
+        Damage{"node add: has scales too far apart", [](TinyModel& t) { t.model.values[5].grid.scale = 1e-8; }},
         Damage{"inputs: name no value", [](TinyModel& t) { t.model.inputs = {99}; }},
         Damage{"inputs: name no value, or one twice", [](TinyModel& t) { t.model.inputs = {0, 0}; }},
         Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {99}; }},
