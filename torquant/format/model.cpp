@@ -29,9 +29,6 @@ Image image_of(const Value& value) {
   return {value.sizes[1], rank == 4 ? value.sizes[2] : 1, rank == 2 ? 1 : value.sizes.back()};
 }
 
-// Sums of this many codes do not leave 32 bits.
-constexpr int64_t kMostSummed = 1 << 23;
-
 Result<void> check_name(const std::string& name) {
   if (name.size() <= kMostOfName) return {};
   return ErrorText{.where = name.substr(0, 40) + "…",
@@ -76,8 +73,18 @@ class NodeRules {
     const bool fits = out.height == 1 && out.width == 1 && in.channels * in.height * in.width == out.channels;
     return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
   }
-  std::string operator()(const Add& node) const { return of_two(node.a, node.b, node.output); }
-  std::string operator()(const Multiply& node) const { return of_two(node.a, node.b, node.output); }
+  std::string operator()(const Add& node) const {
+    const std::string problem = of_two(node.a, node.b, node.output);
+    if (!problem.empty()) return problem;
+    const TensorGrid &a = value(node.a).grid, &b = value(node.b).grid, &output = value(node.output).grid;
+    return requantization_fits(sum_requantization(a, b, output), 1, residual_multiplier(b, output)) ? "" : kScales;
+  }
+  std::string operator()(const Multiply& node) const {
+    const std::string problem = of_two(node.a, node.b, node.output);
+    if (!problem.empty()) return problem;
+    const TensorGrid &a = value(node.a).grid, &b = value(node.b).grid, &output = value(node.output).grid;
+    return requantization_fits(product_requantization(a, b, output), 2, 0) ? "" : kScales;  // 2: of two uint8
+  }
   std::string operator()(const MapCodes& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     if (node.table.size() != 256) return "has a table of " + std::to_string(node.table.size()) + " codes, not 256";
@@ -122,15 +129,15 @@ class NodeRules {
     const std::string problem = windows_fit(windows, node.input, node.output);
     if (!problem.empty()) return problem;
     if (windows.dilation[0] != 1 || windows.dilation[1] != 1) return "has dilated windows";
-    if (windows.kernel[0] * windows.kernel[1] > kMostSummed) return kTooMany;
-    return in.channels == out.channels ? "" : sizes_of(node.input, node.output);
+    if (in.channels != out.channels) return sizes_of(node.input, node.output);
+    return mean_fits(node.input, windows.kernel[0] * windows.kernel[1], node.output) ? "" : kScales;
   }
   std::string operator()(const GlobalAveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const bool fits = out.height == 1 && out.width == 1 && in.channels == out.channels;
-    if (in.height * in.width > kMostSummed) return kTooMany;
-    return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
+    if (!fits || batch(node.input) != batch(node.output)) return sizes_of(node.input, node.output);
+    return mean_fits(node.input, in.height * in.width, node.output) ? "" : kScales;
   }
   std::string operator()(const MaxPool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
@@ -174,7 +181,7 @@ class NodeRules {
  private:
   static constexpr const char* kTypes = "reads or gives values of another type than it computes";
   static constexpr const char* kGrids = "moves codes to another grid";
-  static constexpr const char* kTooMany = "sums more codes than 32 bits hold";
+  static constexpr const char* kScales = "has scales too far apart, or sums, for 32 bits";
 
   std::string of_two(ValueIndex a, ValueIndex b, ValueIndex output) const {
     if (!on_codes({a, b, output})) return kTypes;
@@ -184,6 +191,10 @@ class NodeRules {
   }
   bool same_grid(ValueIndex a, ValueIndex b) const {
     return value(a).grid.scale == value(b).grid.scale && value(a).grid.zero_point == value(b).grid.zero_point;
+  }
+  bool mean_fits(ValueIndex input, int64_t count, ValueIndex output) const {
+    const Requantization how = mean_requantization(value(input).grid, count, value(output).grid);
+    return requantization_fits(how, count / 128 + 1, 0);  // sums of codes, not of products
   }
 
   const Value& value(ValueIndex index) const { return model_.values[index]; }

@@ -58,6 +58,8 @@ INSTANTIATE_TEST_SUITE_P(
                  format::Windows& windows = std::get<MaxPool>(t.model.nodes[2].operation).windows;
                  windows.kernel[0] = 3, windows.dilation[0] = 4096;
                }},
+        Damage{"node mean: has scales too far apart", [](TinyModel& t) { t.model.values[6].grid.scale = 1e-40; }},
+        Damage{"node add: has scales too far apart", [](TinyModel& t) { t.model.values[5].grid.scale = 1e-8; }},
         Damage{"inputs: name no value", [](TinyModel& t) { t.model.inputs = {99}; }},
         Damage{"inputs: name no value, or one twice", [](TinyModel& t) { t.model.inputs = {0, 0}; }},
         Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {99}; }},
@@ -133,6 +135,10 @@ INSTANTIATE_TEST_SUITE_P(
                      }},
         BranchDamage{"node scale: makes [1, 12, 3, 3] of [1, 12, 6, 6]",
                      [](TinyBranches& t) { t.at<Multiply>(5).b = 3; }},
+        BranchDamage{"node scale: has scales too far apart",
+                     [](TinyBranches& t) { t.model.values[6].grid.scale = 1e-12; }},
+        BranchDamage{"node window: has scales too far apart",
+                     [](TinyBranches& t) { t.model.values[4].grid.scale = 1e-12; }},
         BranchDamage{"node both: has inputs of 12 channels",
                      [](TinyBranches& t) { t.at<Concat>(6).inputs.pop_back(); }},
         BranchDamage{"node both: makes [1, 24, 3, 3] of [1, 12, 1, 1]",
