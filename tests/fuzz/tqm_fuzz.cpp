@@ -87,9 +87,11 @@ bool tells_the_truth(const format::Model& model) {
     if (layer == nullptr || layer->depthwise) continue;
     const PackedShape shape =
         format::packed_shape(*layer, model.values[layer->input].sizes[1], model.values[layer->output].sizes[1]);
-    const std::vector<uint8_t> fit = pairs_fit(shape, layer->weights.data());
-    for (size_t panel = 0; panel < fit.size(); ++panel) {
-      if (layer->pairs_fit[panel] != 0 && fit[panel] == 0) return false;
+    for (size_t group = 0; group < static_cast<size_t>(layer->groups); ++group) {
+      const std::vector<uint8_t> fit = pairs_fit(shape, layer->weights.data() + group * shape.bytes());
+      for (size_t panel = 0; panel < fit.size(); ++panel) {
+        if (layer->pairs_fit[group * fit.size() + panel] != 0 && fit[panel] == 0) return false;
+      }
     }
   }
   return true;
