@@ -15,14 +15,15 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
 // Annotates what lower/ computes on integers, so that nothing between the first and the last layer of a vision network
 // computes in float:
 //
-//   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6, hardswish, silu}
+//   conv2d [+ add] [+ relu], conv2d + {hardtanh, relu6}
 //   conv1d, conv3d [+ relu, hardtanh, relu6]
-//   linear [+ add] [+ relu], linear + {hardtanh, relu6, hardswish, silu, leaky_relu, tanh, gelu}
+//   linear [+ add] [+ relu], linear + {hardtanh, relu6}
 //   add [+ relu], mul [+ relu] of two tensors; avg_pool2d, adaptive_avg_pool2d, mean
-//   max_pool2d, cat, flatten behind one of these
+//   relu, hardswish, silu, sigmoid, tanh, gelu, … by themselves: tables of 256 codes
+//   max_pool2d, cat, flatten, reshape, permute, slice, … behind one of these
 //
-// What is fused is observed behind its activation: a range is that of the clamp where there is one. How an activation
-// was written does not matter. Every value has one scale, its own.
+// What is fused is observed behind its activation: a range is that of the clamp where there is one. Other activations
+// read 8 bits, too (docs/decisions/0008). How one was written does not matter. Every value has one scale, its own.
 class TorquantQuantizer : public PatternQuantizer {
  public:
   TorquantQuantizer();
