@@ -5,7 +5,8 @@ namespace torquant::shape {
 namespace {
 
 Result same_as_self(const Call& call) { return call.same("self"); }
-Result same_as_input(const Call& call) { return call.same("input"); }
+// dropout(input), dropout_(self).
+Result same_as_first(const Call& call) { return call.same(call.node().find_arg("self") ? "self" : "input"); }
 
 // sigmoid, exp: integers become floats.
 Result unary_float(const Call& call) {
@@ -126,7 +127,7 @@ void add_elementwise_rules(RuleTable& table) {
     table[name] = same_as_self;
   }
   for (const char* name : {"dropout.default", "alpha_dropout.default", "feature_dropout.default"}) {
-    table[name] = same_as_input;
+    table[name] = same_as_first;
   }
   for (const char* name :
        {"sigmoid.default", "tanh.default",       "exp.default",          "exp2.default",  "expm1.default",

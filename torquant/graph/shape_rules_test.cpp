@@ -85,6 +85,7 @@ TEST(ShapeRules, Elementwise) {
                            "aten.gelu.default(%m)",
                            "aten.silu.default(%m)",
                            "aten.dropout.default(%m, 0.5, false)",
+                           "aten.dropout_.default(%m, 0.5, false)",
                            "aten.contiguous.default(%m)",
                            "aten.clone.default(%m)",
                            "aten.sigmoid.default(%i8)",

@@ -150,7 +150,7 @@ class Emitter {
       add_node(node, format::Dequantize{input, add_value(output, format::ValueType::kFloat32, {})});
       return true;
     }
-    if (node.op() == kMaxPoolCodes && !bool_arg(node, "ceil_mode")) {
+    if (node.op() == kMaxPoolCodes) {
       format::Windows windows = windows_of(node);
       for (size_t i = 0; i < 2; ++i) windows.dilation[i] = ints_arg(node, "dilation", 2)[i];
       add_node(node, format::MaxPool{input, add_value(output, kCodes, grid_of(input)), windows});

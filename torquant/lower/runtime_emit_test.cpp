@@ -77,6 +77,17 @@ TEST_F(RuntimeOperators, AveragesOverWindows) {
   expect_one_step(through(net, pooled, kHalf), kHalf);
 }
 
+TEST_F(RuntimeOperators, WindowsThatReachBehindTheImage) {
+  Value* x = image({2, 5, 10, 8});
+  x = op("max_pool2d.default", {{"self", x},
+                                {"kernel_size", Ints{3, 3}},
+                                {"stride", Ints{2, 2}},
+                                {"padding", Ints{0, 0}},
+                                {"dilation", Ints{1, 1}},
+                                {"ceil_mode", true}});
+  expect_equal(through(net, x, kImage));
+}
+
 TEST_F(RuntimeOperators, ChannelsBehindOneAnother) {
   Value* x = image({2, 5, 4, 6});
   Value* y = through(net, conv(x, "a", 3, {3, 3}, {{"padding", Ints{1, 1}}}), kImage);

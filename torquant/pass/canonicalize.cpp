@@ -49,6 +49,9 @@ bool rewrite_in_place(Program& program, Node* node) {
   if (functional == nullptr || functional->schema().is_mutable() || node->args().empty()) return false;
   Value* written = value_of(node->args()[0].value);
   if (node->output() == nullptr || !owns_what_it_writes(*node, written)) return false;
+  std::vector<NamedArgument> args = node->args();
+  args[0].name = functional->schema().arguments()[0].name();  // dropout_(self) → dropout(input)
+  node->set_args(std::move(args));
   node->set_op(name.id());
   node->set_metadata(kWrittenInPlaceKey, "true");
   if (written->users().size() == 1) return true;

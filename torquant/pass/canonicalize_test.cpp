@@ -33,6 +33,15 @@ TEST(Canonicalize, InPlaceOperatorReturnsANewTensor) {
   EXPECT_NE(relu->find_metadata(kWrittenInPlaceKey), nullptr);
 }
 
+TEST(Canonicalize, InPlaceDropoutReadsItsInputByTheOtherName) {
+  TestProgram net;
+  Value* y = net.conv2d(net.input("x", {1, 3, 8, 8}), "conv", 4);
+  const Program after = canonical(net, net.op("aten.dropout_.default", {{"self", y}, {"p", 0.5}, {"train", false}}));
+  const Node* dropout = only_node(after, "aten.dropout.default");
+  ASSERT_NE(dropout, nullptr);
+  EXPECT_NE(dropout->input("input"), nullptr);
+}
+
 TEST(Canonicalize, ReadersBehindAnInPlaceOperatorReadItsResult) {
   TestProgram net;
   Value* y = net.conv2d(net.input("x", {1, 3, 8, 8}), "conv", 4);
