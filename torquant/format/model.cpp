@@ -1,5 +1,7 @@
 #include "torquant/format/model.h"
 
+#include <cstdlib>
+
 namespace torquant::format {
 namespace {
 
@@ -171,7 +173,9 @@ class NodeRules {
     const int64_t depth = taps * (node.depthwise ? 1 : in.channels / node.groups);
     for (size_t n = 0; n < padded; ++n) {
       const Requantization how{.multiplier = node.multiplier[n], .offset = node.offset[n]};
-      if (!requantization_fits(how, depth, node.residual_multiplier)) return "has a multiplier or offset out of range";
+      const int64_t started = std::abs(int64_t{node.start[n]}) / (255 * 128) + 1;  // as products of the largest codes
+      if (!requantization_fits(how, depth + started, node.residual_multiplier))
+        return "has a multiplier, offset or start out of range";
     }
     if (node.residual < 0) return "";
     const auto residual = static_cast<ValueIndex>(node.residual);

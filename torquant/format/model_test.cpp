@@ -88,8 +88,13 @@ INSTANTIATE_TEST_SUITE_P(
                [](TinyModel& t) { t.layer_of(1).weights = {t.layer_of(1).weights.data(), 1216}; }},
         Damage{"node conv: has other numbers than 32", [](TinyModel& t) { t.layer_of(1).start = {}; }},
         Damage{"node conv: has other numbers than 32", [](TinyModel& t) { t.layer_of(1).pairs_fit = {}; }},
-        Damage{"node point: has a multiplier or offset out of range",
+        Damage{"node point: has a multiplier, offset or start out of range",
                [](TinyModel& t) { t.layer_of(3).residual_multiplier = kNan; }},
+        Damage{"node conv: has a multiplier, offset or start out of range",
+               [](TinyModel& t) {
+                 static const std::vector<int32_t> kLeast(32, std::numeric_limits<int32_t>::min());
+                 t.layer_of(1).start = kLeast;
+               }},
         Damage{"node mean: makes [1, 20, 2, 1] of [1, 20, 4, 4]", [](TinyModel& t) { t.model.values[6].sizes[2] = 2; }},
         Damage{"node linear: makes [1, 5, 2, 2] of [1, 20]",
                [](TinyModel& t) { t.model.values[8].sizes = {1, 5, 2, 2}; }}));
