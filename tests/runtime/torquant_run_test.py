@@ -1,4 +1,4 @@
-"""torquant_run_test.py TORQUANT_RUN FOLDER: the program torquant-run on the models of write_models in FOLDER."""
+"""torquant_run_test.py FOLDER [EMULATOR...] TORQUANT_RUN: the program torquant-run on the models of write_models in FOLDER."""
 import os
 import re
 import subprocess
@@ -8,7 +8,7 @@ import unittest
 
 import numpy as np
 
-PROGRAM, FOLDER = sys.argv[1:3]
+FOLDER, *PROGRAM = sys.argv[1:]
 TINY = f"{FOLDER}/tiny"  # x [N, 3, 8, 8] to y [N, 5], N from 1 to 9
 
 
@@ -25,7 +25,7 @@ class TorquantRun(unittest.TestCase):
         return self.path(name)
 
     def run_it(self, *arguments, code=0):
-        done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True)
+        done = subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr if code else done.stdout
 
