@@ -12,8 +12,8 @@ namespace torquant {
 //   packed[panel][run][quad][16][4]        channel n = panel * 16 + i, input k = quad * 4 + j of the run
 //
 // A run is what lies side by side in an image whose channels come last: a row of the kernel, k = x * inputs + c, or
-// with a dilation along the row, or groups, one position of it, k = c. The same bytes for every CPU; unpack_weights gives the codes
-// back.
+// with a dilation along the row, or groups, one position of it, k = c. The same bytes for every CPU; unpack_weights
+// gives the codes back.
 struct PackedShape {
   size_t channels;           // output channels, N
   size_t inputs;             // input channels, C
