@@ -13,7 +13,7 @@ function(run OUTPUT)
 endfunction()
 run(ignored ${CMAKE_COMMAND} --install ${BUILD} --prefix ${WORK}/runtime_prefix --component runtime)
 run(ignored ${CMAKE_COMMAND} -S ${CONSUMER} -B ${WORK}/runtime_consumer -G Ninja -DCMAKE_CXX_COMPILER=${COMPILER}
-  -DCMAKE_C_COMPILER=${c_compiler} -DCMAKE_CXX_FLAGS=${flags} -DCMAKE_C_FLAGS=${flags}
+  -DCMAKE_C_COMPILER=${c_compiler} -DCMAKE_CXX_FLAGS=${flags} -DCMAKE_C_FLAGS=${flags} -DSANITIZE=${SANITIZE}
   -DCMAKE_PREFIX_PATH=${WORK}/runtime_prefix -DEXAMPLES=${EXAMPLES})
 run(ignored ${CMAKE_COMMAND} --build ${WORK}/runtime_consumer)
 run(c ${WORK}/runtime_consumer/in_c ${MODEL})
