@@ -40,7 +40,7 @@ int64_t multiply_accumulates(const Model& model, const Operation& operation) {
   const auto* layer = std::get_if<Layer>(&operation);
   if (layer == nullptr) return 0;
   const int64_t depth = layer->depthwise ? 1 : model.values[layer->input].sizes[1] / layer->groups;
-  return elements_of(model, operation) * depth * layer->windows.kernel[0] * layer->windows.kernel[1];
+  return elements_of(model, operation) * depth * layer->windows.taps();
 }
 
 int64_t weight_bytes(const Operation& operation) {

@@ -20,8 +20,8 @@ Result<void> check_name(const std::string& name) {
 
 Result<void> check_value(const Value& value, int64_t batch) {
   const auto error = [&](const std::string& what) { return ErrorText{.where = "value " + value.name, .what = what}; };
-  if (value.sizes.size() < 2 || value.sizes.size() > 4) {
-    return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L] or [N, C, H, W]");
+  if (value.sizes.size() < 2 || value.sizes.size() > kMostSizes) {
+    return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]");
   }
   if (value.sizes[0] != batch)
     return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
@@ -42,7 +42,7 @@ Result<void> check_value(const Value& value, int64_t batch) {
 PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
   return {.channels = static_cast<size_t>(channels / layer.groups),
           .inputs = static_cast<size_t>(inputs / layer.groups),
-          .kernel_height = static_cast<size_t>(layer.windows.kernel[0]),
+          .kernel_height = static_cast<size_t>(layer.windows.planes.kernel * layer.windows.kernel[0]),
           .kernel_width = static_cast<size_t>(layer.windows.kernel[1]),
           .whole_rows = layer.windows.dilation[1] == 1 && layer.groups == 1};
 }

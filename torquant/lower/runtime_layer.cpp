@@ -39,7 +39,7 @@ TensorGrid tensor_grid(const Grid& grid) {
 std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn::Epilogue& epilogue,
                                         RuntimeModel& memory, std::string& reason) {
   format::Layer packed{};
-  if (layer.image_rank == 3 || (layer.is_linear() && layer.node->output()->tensor().rank() != 2)) {
+  if (layer.is_linear() && layer.node->output()->tensor().rank() != 2) {
     reason = "the runtime has no kernel for these dimensions";
     return std::nullopt;
   }
@@ -60,13 +60,15 @@ std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn
   const at::Tensor weight = layer.weight.contiguous();
   if (!layer.is_linear()) {
     const int64_t groups = int_arg(*layer.node, "groups");
-    packed.depthwise = groups > 1 && groups == weight.size(0) && weight.size(1) == 1 && !to_reals;
+    packed.depthwise =
+        groups > 1 && groups == weight.size(0) && weight.size(1) == 1 && !to_reals && layer.image_rank < 3;
     packed.groups = packed.depthwise ? 1 : groups;
     const size_t rank = layer.image_rank;
     const std::vector<int64_t> stride = ints_arg(*layer.node, "stride", rank),
                                dilation = ints_arg(*layer.node, "dilation", rank);
-    for (size_t i = 0; i < rank; ++i) {
-      const size_t axis = 2 - rank + i;  // a sequence is an image of one row
+    if (rank == 3) packed.windows.planes = {weight.size(2), stride[0], layer.padding[0], dilation[0]};
+    for (size_t axis = rank == 1 ? 1 : 0; axis < 2; ++axis) {  // a sequence is an image of one row
+      const size_t i = axis + rank - 2;
       packed.windows.kernel[axis] = weight.size(static_cast<int64_t>(i) + 2);
       packed.windows.stride[axis] = stride[i];
       packed.windows.padding[axis] = layer.padding[i];

@@ -9,9 +9,10 @@
 namespace torquant::runtime {
 namespace {
 
+constexpr size_t kRank = format::kMostSizes;
 constexpr size_t kGrain = 16;  // a cache line of floats: threads write none of another's
 
-size_t elements_of(const Place& place) { return place.batch * place.channels * place.height * place.width; }
+size_t elements_of(const Place& place) { return place.batch * place.channels * place.pixels(); }
 
 class FloatMapStep : public Step {
  public:
@@ -49,16 +50,17 @@ class FloatBinaryStep : public Step {
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const float *a = memory.floats[node_.a], *b = memory.floats[node_.b];
     float* y = memory.floats[node_.output];
-    const size_t row = sizes_[3];
+    const size_t row = sizes_.back();
     if (rows() == 1) {  // of equal sizes, as a rule
       const PartRange range = part_of(row, kGrain, part, parts);
-      run_row(a + range.begin * a_steps_[3], b + range.begin * b_steps_[3], y + range.begin, range.end - range.begin);
+      run_row(a + range.begin * a_steps_.back(), b + range.begin * b_steps_.back(), y + range.begin,
+              range.end - range.begin);
       return;
     }
     const PartRange range = part_of(rows(), 1, part, parts);
     for (size_t i = range.begin; i < range.end; ++i) {
       size_t rest = i, a_at = 0, b_at = 0;
-      for (size_t d = 3; d-- > 0; rest /= sizes_[d]) {
+      for (size_t d = kRank - 1; d-- > 0; rest /= sizes_[d]) {
         a_at += rest % sizes_[d] * a_steps_[d];
         b_at += rest % sizes_[d] * b_steps_[d];
       }
@@ -67,17 +69,19 @@ class FloatBinaryStep : public Step {
   }
 
  private:
-  size_t rows() const { return sizes_[0] * sizes_[1] * sizes_[2]; }
+  size_t rows() const { return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3]; }
 
   void run_row(const float* a, const float* b, float* y, size_t count) const {
     if (count == 0) return;
-    (a_steps_[3] == 0 ? kernels_.of_one_a : b_steps_[3] == 0 ? kernels_.of_one_b : kernels_.of_two)(a, b, y, count);
+    (a_steps_.back() == 0   ? kernels_.of_one_a
+     : b_steps_.back() == 0 ? kernels_.of_one_b
+                            : kernels_.of_two)(a, b, y, count);
   }
 
-  // Dimensions that a and b repeat, or step through, alike are one. At most four are left, the last one in rows.
+  // Dimensions that a and b repeat, or step through, alike are one. What is left are rows of the last one.
   void merge_dimensions(const std::vector<int64_t>& a, const std::vector<int64_t>& b,
                         const std::vector<int64_t>& output) {
-    size_t to = 3, a_step = 1, b_step = 1;
+    size_t to = kRank - 1, a_step = 1, b_step = 1;
     bool a_repeats = false, b_repeats = false, any = false;
     for (size_t d = output.size(); d-- > 0;) {
       if (output[d] == 1) continue;
@@ -96,7 +100,7 @@ class FloatBinaryStep : public Step {
 
   const format::FloatBinary& node_;
   FloatArithmeticKernels kernels_;
-  std::array<size_t, 4> sizes_ = {1, 1, 1, 1}, a_steps_ = {0, 0, 0, 1}, b_steps_ = {0, 0, 0, 1};
+  std::array<size_t, kRank> sizes_ = {1, 1, 1, 1, 1}, a_steps_ = {0, 0, 0, 0, 1}, b_steps_ = {0, 0, 0, 0, 1};
 };
 
 class FloatMeanStep : public Step {

@@ -18,9 +18,7 @@ double elements_of(const format::Value& value) {
 
 // Multiplications, or comparisons, for each number of a node's output.
 double depth_of(const format::Model& model, const format::Operation& operation) {
-  const auto taps = [](const format::Windows& windows) {
-    return static_cast<double>(windows.kernel[0] * windows.kernel[1]);
-  };
+  const auto taps = [](const format::Windows& windows) { return static_cast<double>(windows.taps()); };
   if (const auto* layer = std::get_if<format::Layer>(&operation)) {
     const auto channels = static_cast<double>(model.values[layer->input].sizes[1]);
     return taps(layer->windows) * (layer->depthwise ? 1 : channels / static_cast<double>(layer->groups));
@@ -33,8 +31,9 @@ double depth_of(const format::Model& model, const format::Operation& operation) 
 // In double: the numbers of a made-up file may be too large for 64 bits.
 double bytes_of(const Place& place) {
   const auto size = [](size_t number) { return static_cast<double>(number); };
-  return size(place.batch) * size(place.top + place.height + place.bottom) *
-         size(place.left + place.width + place.right) * size(place.pixel_bytes);
+  return size(place.batch) * size(place.front + place.depth + place.back) *
+         size(place.top + place.height + place.bottom) * size(place.left + place.width + place.right) *
+         size(place.pixel_bytes);
 }
 
 std::string text_of(double number) { return std::to_string(number).substr(0, std::to_string(number).find('.')); }
@@ -70,9 +69,8 @@ Result<void> check_limits(const format::Model& model, const MemoryPlan& plan) {
   for (const format::Node& node : model.nodes) {
     if (computes_in_float(node.operation)) continue;  // without tables
     const Place& output = plan.places[output_of(node.operation)];
-    pixels += output.height * output.width == 1 ? output.batch : output.height * output.width;
-    if (std::holds_alternative<format::Rearrange>(node.operation))
-      pixels += output.channels * output.height * output.width / 3;
+    pixels += output.pixels() == 1 ? output.batch : output.height * output.width;
+    if (std::holds_alternative<format::Rearrange>(node.operation)) pixels += output.channels * output.pixels() / 3;
   }
   if (pixels > kMostPixels)
     return too_much(plan.batch, "tables for " + std::to_string(pixels) + " pixels", kMostPixels);

@@ -23,7 +23,8 @@ Place place_of(const Value& value, size_t batch) {
   Place place{};
   place.batch = batch;
   place.channels = static_cast<size_t>(value.sizes[1]);
-  place.height = rank == 4 ? static_cast<size_t>(value.sizes[2]) : 1;
+  place.depth = rank == 5 ? static_cast<size_t>(value.sizes[2]) : 1;
+  place.height = rank >= 4 ? static_cast<size_t>(value.sizes[rank - 2]) : 1;
   place.width = rank == 2 ? 1 : static_cast<size_t>(value.sizes.back());
   place.pixel_bytes = place.channels * (is_float(value) ? sizeof(float) : 1);
   return place;
@@ -31,15 +32,19 @@ Place place_of(const Value& value, size_t batch) {
 
 // Widens the border of a layer's input to what its windows read.
 void add_border(const Layer& layer, const Place& output, Place& input) {
-  const auto behind = [&](size_t axis, size_t in, size_t out) {
-    const format::Windows& w = layer.windows;
-    const int64_t last = (static_cast<int64_t>(out) - 1) * w.stride[axis] + (w.kernel[axis] - 1) * w.dilation[axis] + 1;
-    return static_cast<size_t>(std::max<int64_t>(0, last - w.padding[axis] - static_cast<int64_t>(in)));
+  using Axis = format::Windows::Axis;
+  const auto in_front = [](const Axis& axis) { return static_cast<size_t>(axis.padding); };
+  const auto behind = [](const Axis& axis, size_t in, size_t out) {
+    const int64_t last = (static_cast<int64_t>(out) - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+    return static_cast<size_t>(std::max<int64_t>(0, last - axis.padding - static_cast<int64_t>(in)));
   };
-  input.top = std::max(input.top, static_cast<size_t>(layer.windows.padding[0]));
-  input.left = std::max(input.left, static_cast<size_t>(layer.windows.padding[1]));
-  input.bottom = std::max(input.bottom, behind(0, input.height, output.height));
-  input.right = std::max(input.right, behind(1, input.width, output.width));
+  const Axis rows = layer.windows.rows(), columns = layer.windows.columns(), planes = layer.windows.planes;
+  input.top = std::max(input.top, in_front(rows));
+  input.left = std::max(input.left, in_front(columns));
+  input.front = std::max(input.front, in_front(planes));
+  input.bottom = std::max(input.bottom, behind(rows, input.height, output.height));
+  input.right = std::max(input.right, behind(columns, input.width, output.width));
+  input.back = std::max(input.back, behind(planes, input.depth, output.depth));
 }
 
 // Values that are one piece of memory: each names the first of them.
@@ -58,8 +63,9 @@ struct Life {
 };
 
 bool same_layout(const Place& a, const Place& b) {
-  return a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels &&
-         a.top == b.top && a.left == b.left && a.bottom == b.bottom && a.right == b.right;
+  return a.batch == b.batch && a.depth == b.depth && a.height == b.height && a.width == b.width &&
+         a.channels == b.channels && a.top == b.top && a.left == b.left && a.bottom == b.bottom && a.right == b.right &&
+         a.front == b.front && a.back == b.back;
 }
 
 }  // namespace
@@ -80,8 +86,8 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
   for (size_t value = 0; value < plan.places.size(); ++value) {
     Place& place = plan.places[value];
     place.row_bytes = (place.left + place.width + place.right) * place.pixel_bytes;
-    place.image_bytes = (place.top + place.height + place.bottom) * place.row_bytes;
-    if (!is_float(model.values[value])) place.image_bytes = rounded(place.image_bytes, kAlignment);
+    place.plane_bytes = (place.top + place.height + place.bottom) * place.row_bytes;
+    if (!is_float(model.values[value])) place.plane_bytes = rounded(place.plane_bytes, kAlignment);
   }
 
   Sharing sharing(model.values.size());
@@ -97,7 +103,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
                       !same_layout(plan.places[static_cast<ValueIndex>(over)], plan.places[output]))) {
       over = -1;
     }
-    if (flatten != nullptr && plan.places[flatten->input].height * plan.places[flatten->input].width == 1 &&
+    if (flatten != nullptr && plan.places[flatten->input].pixels() == 1 &&
         same_layout(plan.places[flatten->input], plan.places[output])) {
       over = flatten->input;
     }
