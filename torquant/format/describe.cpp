@@ -29,6 +29,13 @@ bool computes_in_float(const Operation& operation) {
          std::holds_alternative<FloatMean>(operation) || std::holds_alternative<Softmax>(operation);
 }
 
+std::string full_name(const Operation& operation) {
+  const std::string kind(kind_of(operation));
+  if (const auto* map = std::get_if<FloatMap>(&operation)) return kind + " " + std::string(name_of(map->function));
+  const auto* binary = std::get_if<FloatBinary>(&operation);
+  return binary == nullptr ? kind : kind + " " + std::string(name_of(binary->arithmetic));
+}
+
 int64_t elements_of(const Model& model, const Operation& operation) {
   int64_t elements = 1;
   const std::vector<int64_t>& sizes = model.values[output_of(operation)].sizes;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "torquant/format/model.h"
@@ -18,6 +19,9 @@ std::string_view name_of(FloatArithmetic arithmetic);
 // What stays in float of a network: functions, sums and products of floats, means, softmax. Quantize, Dequantize and
 // layers that end in floats compute on codes; moving floats computes nothing.
 bool computes_in_float(const Operation& operation);
+
+// "FloatMap sigmoid", "Layer": kind_of() and the function.
+std::string full_name(const Operation& operation);
 
 // What a node gives for one image, in numbers.
 int64_t elements_of(const Model& model, const Operation& operation);

@@ -27,9 +27,9 @@ TEST(Describe, TellsWhatStaysInFloat) {
   const TinyFloats floats;
   std::string names;
   for (const Node& node : floats.model.nodes) {
-    if (computes_in_float(node.operation)) names += node.name + " ";
+    if (computes_in_float(node.operation)) names += full_name(node.operation) + ", ";
   }
-  EXPECT_EQ(names, "silu mean scale softmax ");
+  EXPECT_EQ(names, "FloatMap silu, FloatMean, FloatBinary multiply, Softmax, ");
   EXPECT_EQ(elements_of(floats.model, floats.model.nodes[7].operation), 16 * 5 * 4);
   EXPECT_EQ(name_of(FloatFunction::kClamp), "clamp");
   EXPECT_EQ(name_of(FloatFunction::kSoftplus), "softplus");

@@ -68,11 +68,14 @@ class RuntimeLowering {
       const std::optional<onednn::Layer> layer =
           is_known ? onednn::read_layer(program_, constants, node, reason) : std::nullopt;
       if (layer) {
-        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer);
-        if (const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason)) {
-          fuse(*layer, epilogue, *packed);
-          continue;
-        }
+        // What cannot be fused follows in float.
+        const auto tried = {onednn::read_epilogue(*layer), onednn::Epilogue{}};
+        const bool fused = std::any_of(tried.begin(), tried.end(), [&](const onednn::Epilogue& epilogue) {
+          const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason);
+          if (packed) fuse(*layer, epilogue, *packed);
+          return packed.has_value();
+        });
+        if (fused) continue;
       }
       problems_.push_back(node->describe() + ": " + reason);
     }
