@@ -12,6 +12,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
+#include "torquant/lower/linear_of_images.h"
 #include "torquant/lower/map_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
@@ -43,6 +44,7 @@ class RuntimeLowering {
     clamp_codes(program_);
     quantize_before_moving(program_);
     move_codes(program_);
+    rewrite_linear_of_images(program_);
     fuse_layers();
     compute_on_codes(program_);
     remember_grids();
@@ -68,7 +70,7 @@ class RuntimeLowering {
       const std::optional<onednn::Layer> layer =
           is_known ? onednn::read_layer(program_, constants, node, reason) : std::nullopt;
       if (layer) {
-        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer);
+        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer, onednn::Backend::kRuntime);
         if (const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason)) {
           fuse(*layer, epilogue, *packed);
           continue;
