@@ -33,6 +33,8 @@ class Runtime(CliCase):
         self.assertEqual(self.bytes_of("again.tqm"), self.bytes_of("model.tqm"))
         self.assertEqual(result["bytes"], len(self.bytes_of("model.tqm")))
         self.assertLess(result["bytes"], len(self.bytes_of("int8.pt2")))
+        self.assertEqual(result["in_float"], [])
+        self.assertIn("nodes, all on integers", self.run_program("lower", self.path("int8.pt2"), "-o", self.path("again.tqm")).stdout)
 
     def test_bench_measures_a_model(self):
         model = self.lowered()

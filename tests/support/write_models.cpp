@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_volume.h"
 #include "torquant/format/tqm_file.h"
@@ -66,10 +67,12 @@ int main(int argc, char** argv) {
   const std::string folder = argv[1];
   const torquant::TinyModel tiny;
   const torquant::TinyBranches branches;
+  const torquant::TinyFloats floats;
   const torquant::TinyVolume volume;
   const torquant::DepthwiseModel depthwise;
   const bool written =
       torquant::write(tiny.model, folder + "/tiny") && torquant::write(branches.model, folder + "/branches") &&
-      torquant::write(volume.model, folder + "/volume") && torquant::write(depthwise.model, folder + "/depthwise");
+      torquant::write(floats.model, folder + "/floats") && torquant::write(volume.model, folder + "/volume") &&
+      torquant::write(depthwise.model, folder + "/depthwise");
   return written ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 #include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
 #include "torquant/core/fingerprint.h"
+#include "torquant/format/describe.h"
 #include "torquant/format/tqm_file.h"
 #include "torquant/io/mapped_file.h"
 #include "torquant/io/pt2.h"
@@ -18,6 +19,22 @@
 
 namespace torquant::cli {
 namespace {
+
+// The nodes that compute in float, with what each has of all the numbers that nodes give for an image.
+nlohmann::ordered_json float_nodes(const format::Model& model) {
+  nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
+  int64_t all = 0;
+  for (const format::Node& node : model.nodes) all += elements_of(model, node.operation);
+  for (const format::Node& node : model.nodes) {
+    if (!computes_in_float(node.operation)) continue;
+    const int64_t numbers = elements_of(model, node.operation);
+    nodes.push_back({{"name", node.name},
+                     {"operation", full_name(node.operation)},
+                     {"numbers", numbers},
+                     {"percent", 100 * static_cast<double>(numbers) / static_cast<double>(all)}});
+  }
+  return nodes;
+}
 
 std::string fingerprint_of_file(const std::string& path) { return Fingerprint().add(MappedFile(path).bytes()).text(); }
 
@@ -48,12 +65,18 @@ void add_lower(CLI::App& app, ExitCode& exit_code) {
     file.write(bytes->data(), bytes->size());
     file.commit();
     const size_t nodes = lowered.model.nodes.size();
+    const nlohmann::ordered_json in_float = float_nodes(lowered.model);
     if (options->json) {
-      const nlohmann::ordered_json result = {{"output", options->output}, {"bytes", bytes->size()}, {"nodes", nodes}};
+      const nlohmann::ordered_json result = {
+          {"output", options->output}, {"bytes", bytes->size()}, {"nodes", nodes}, {"in_float", in_float}};
       fmt::print("{}\n", result.dump());
     } else {
-      fmt::print("{}: {}, {} nodes, all on integers\n", options->output,
-                 bytes_text(static_cast<int64_t>(bytes->size())), nodes);
+      fmt::print("{}: {}, {} nodes, {}\n", options->output, bytes_text(static_cast<int64_t>(bytes->size())), nodes,
+                 in_float.empty() ? "all on integers" : fmt::format("{} of them in float:", in_float.size()));
+      for (const auto& node : in_float) {
+        fmt::print("  {}: {}, {} numbers an image, {:.2f} % of all\n", node["name"].get<std::string>(),
+                   node["operation"].get<std::string>(), node["numbers"].get<int64_t>(), node["percent"].get<double>());
+      }
     }
     exit_code = kDone;
   });

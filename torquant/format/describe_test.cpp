@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::format {
@@ -11,13 +12,28 @@ namespace {
 TEST(Describe, NamesEachKindOfNode) {
   const TinyModel tiny;
   const TinyBranches branches;
+  const TinyFloats floats;
   std::string names;
-  for (const Model* model : {&tiny.model, &branches.model}) {
+  for (const Model* model : {&tiny.model, &branches.model, &floats.model}) {
     for (const Node& node : model->nodes) names += std::string(kind_of(node.operation)) + " ";
   }
   EXPECT_EQ(names,
             "Quantize Layer MaxPool Layer Add GlobalAveragePool Flatten Layer Quantize Layer MapCodes AveragePool "
-            "GlobalAveragePool Multiply Concat Rearrange Add Dequantize ");
+            "GlobalAveragePool Multiply Concat Rearrange Add Dequantize "
+            "Quantize Layer FloatMap FloatMean FloatBinary Rearrange Concat Softmax Quantize MaxPool Dequantize ");
+}
+
+TEST(Describe, TellsWhatStaysInFloat) {
+  const TinyFloats floats;
+  std::string names;
+  for (const Node& node : floats.model.nodes) {
+    if (computes_in_float(node.operation)) names += full_name(node.operation) + ", ";
+  }
+  EXPECT_EQ(names, "FloatMap silu, FloatMean, FloatBinary multiply, Softmax, ");
+  EXPECT_EQ(elements_of(floats.model, floats.model.nodes[7].operation), 16 * 5 * 4);
+  EXPECT_EQ(name_of(FloatFunction::kClamp), "clamp");
+  EXPECT_EQ(name_of(FloatFunction::kSoftplus), "softplus");
+  EXPECT_EQ(name_of(FloatArithmetic::kDivide), "divide");
 }
 
 TEST(Describe, CountsProductsOfAnImage) {

@@ -109,7 +109,7 @@ struct MapCodes {
   std::span<const uint8_t> table = {};  // [256]
 };
 
-// The channels of the inputs behind one another; all have the grid of the output.
+// The channels of the inputs behind one another; codes or floats. Codes all have the grid of the output.
 struct Concat {
   std::vector<ValueIndex> inputs;
   ValueIndex output;
@@ -120,16 +120,71 @@ struct Flatten {
   ValueIndex input, output;
 };
 
-// Codes that only move: slices, transpositions, repetitions. Element i of an output image, in PyTorch's order, is the
-// input's element begin + Σ digit * step, where the digits of i count through `sizes`, the last one fastest.
+// Codes or floats that only move: slices, transpositions, repetitions. Element i of an output image, in PyTorch's
+// order, is the input's element begin + Σ digit * step, where the digits of i count through `sizes`, the last one
+// fastest.
 struct Rearrange {
   ValueIndex input, output;
   int64_t begin = 0;
   std::vector<int64_t> sizes = {}, steps = {};
 };
 
+// What a FloatMap makes of a number x; a and b are its parameters. As PyTorch's operators of these names.
+enum class FloatFunction : uint8_t {
+  kClamp,         // to [a, b]; relu, relu6 and hardtanh are clamps
+  kAdd,           // x + a
+  kSubtractFrom,  // a - x
+  kMultiply,      // x * a
+  kDivide,        // x / a
+  kDivideInto,    // a / x
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kLeakyRelu,  // x * a below 0
+  kElu,        // a * (e^x - 1) below 0
+  kSigmoid,
+  kHardsigmoid,
+  kTanh,
+  kSilu,
+  kHardswish,
+  kGelu,
+  kGeluTanh,
+  kMish,
+  kSoftplus,  // log(1 + e^(a x)) / a, and x where a x > b
+};
+constexpr size_t kFloatFunctions = 21;
+
+// Each number of a float value by itself.
+struct FloatMap {
+  ValueIndex input, output;
+  FloatFunction function = FloatFunction::kClamp;
+  float a = 0, b = 0;
+};
+
+enum class FloatArithmetic : uint8_t { kAdd, kSubtract, kMultiply, kDivide };
+constexpr size_t kFloatArithmetics = 4;
+
+// Of two float values of one rank; a size of 1 is repeated.
+struct FloatBinary {
+  ValueIndex a, b, output;
+  FloatArithmetic arithmetic = FloatArithmetic::kAdd;
+};
+
+// Means of floats that lie side by side in PyTorch's order, such as those of an image; the output says of how many.
+struct FloatMean {
+  ValueIndex input, output;
+};
+
+// Of floats, along a dimension other than the first; or its logarithm.
+struct Softmax {
+  ValueIndex input, output;
+  uint32_t dim = 1;
+  bool log = false;
+};
+
 using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply,
-                               MapCodes, Concat, Flatten, Rearrange>;
+                               MapCodes, Concat, Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax>;
 
 struct Node {
   std::string name;  // the layer's path, or %node of the graph where it has none

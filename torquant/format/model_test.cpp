@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::format {
@@ -67,7 +68,6 @@ INSTANTIATE_TEST_SUITE_P(
                [](TinyModel& t) { t.model.outputs = {8, 8}; }},
         Damage{"outputs: name a value that no node gives", [](TinyModel& t) { t.model.outputs = {0}; }},
         Damage{"model: has no inputs or no outputs", [](TinyModel& t) { t.model.outputs.clear(); }},
-        Damage{"value y: is of floats, but no input or output", [](TinyModel& t) { t.model.outputs = {7}; }},
         Damage{"node pool: reads a value that nothing before it gives",
                [](TinyModel& t) { std::swap(t.model.nodes[1], t.model.nodes[2]); }},
         Damage{"node conv: gives no value, or one that is there already",
@@ -163,6 +163,62 @@ INSTANTIATE_TEST_SUITE_P(
         BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).sizes.pop_back(); }},
         BranchDamage{"node shuffle: makes", [](TinyBranches& t) { t.at<Rearrange>(7).sizes[0] = int64_t{1} << 60; }},
         BranchDamage{"node plus: makes [1, 12, 3, 6] of [1, 12, 3, 3]", [](TinyBranches& t) { t.at<Add>(8).a = 4; }}));
+
+struct FloatDamage {
+  const char* says;
+  std::function<void(TinyFloats&)> make;
+};
+
+class CheckFloats : public testing::TestWithParam<FloatDamage> {};
+
+TEST(CheckModel, TakesFloatsAnywhere) {
+  TinyFloats tiny;
+  const Result<void> checked = check_model(tiny.model);
+  EXPECT_TRUE(checked.ok()) << (checked.ok() ? "" : checked.error().where + ": " + checked.error().what);
+}
+
+TEST_P(CheckFloats, RefusesWhatTheRuntimeCannotRun) {
+  TinyFloats tiny;
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok()) << GetParam().says;
+  EXPECT_NE((checked.error().where + ": " + checked.error().what).find(GetParam().says), std::string::npos)
+      << checked.error().where << ": " << checked.error().what;
+}
+
+constexpr const char* kOtherTypes = ": reads or gives values of another type";
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckFloats,
+    testing::Values(
+        FloatDamage{"node silu: has function 21, which this version does not know",
+                    [](TinyFloats& t) { t.at<FloatMap>(2).function = static_cast<FloatFunction>(21); }},
+        FloatDamage{"node silu: makes [1, 8, 4, 4] of [1, 8, 4, 5]",
+                    [](TinyFloats& t) { t.model.values[3].sizes[3] = 4; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<FloatMap>(2).input = 1; }},
+        FloatDamage{"node mean: makes [1, 7, 1, 1] of [1, 8, 4, 5]",
+                    [](TinyFloats& t) { t.model.values[4].sizes[1] = 7; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<FloatMean>(3).input = 1; }},
+        FloatDamage{"node scale: has arithmetic 4, which this version does not know",
+                    [](TinyFloats& t) { t.at<FloatBinary>(4).arithmetic = static_cast<FloatArithmetic>(4); }},
+        FloatDamage{"node scale: makes [1, 8, 4, 5] of [1, 8, 1]",
+                    [](TinyFloats& t) { t.model.values[4].sizes.pop_back(); }},
+        FloatDamage{"node scale: makes [1, 8, 4, 5] of [1, 4, 1, 1]",
+                    [](TinyFloats& t) { t.model.values[4].sizes[1] = 4; }},
+        FloatDamage{"node scale: makes [1, 8, 4, 6] of [1, 8, 4, 5]",
+                    [](TinyFloats& t) { t.model.values[5].sizes[3] = 6; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<FloatBinary>(4).b = 1; }},
+        FloatDamage{"node turn: reads elements outside its input",
+                    [](TinyFloats& t) { t.at<Rearrange>(5).steps[0] = 21; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<Rearrange>(5).input = 1; }},
+        FloatDamage{"node both: has inputs of 8 channels", [](TinyFloats& t) { t.at<Concat>(6).inputs.pop_back(); }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<Concat>(6).inputs[0] = 1; }},
+        FloatDamage{"node softmax: is along dimension 0 of [1, 16, 5, 4]",
+                    [](TinyFloats& t) { t.at<Softmax>(7).dim = 0; }},
+        FloatDamage{"node softmax: is along dimension 4 of [1, 16, 5, 4]",
+                    [](TinyFloats& t) { t.at<Softmax>(7).dim = 4; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<Softmax>(7).input = 1; }},
+        FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<MaxPool>(9).input = 8; }}));
 
 }  // namespace
 }  // namespace torquant::format

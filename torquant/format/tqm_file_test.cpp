@@ -11,6 +11,7 @@
 
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::format {
@@ -95,6 +96,26 @@ TEST(TqmFile, GivesBackTheOtherKindsOfNodes) {
   EXPECT_EQ(at(6, Concat{}).inputs, tiny.at<Concat>(6).inputs);
   EXPECT_EQ(at(7, Rearrange{}).sizes, tiny.at<Rearrange>(7).sizes);
   EXPECT_EQ(at(7, Rearrange{}).steps, tiny.at<Rearrange>(7).steps);
+}
+
+TEST(TqmFile, GivesBackNodesOnFloats) {
+  TinyFloats tiny;
+  tiny.at<FloatMap>(2) = {2, 3, FloatFunction::kSoftplus, 2.5f, -1};
+  tiny.at<Softmax>(7).log = true;
+  const Aligned file(*write_tqm(tiny.model));
+  const Result<Model> read = file.read();
+  ASSERT_TRUE(read.ok()) << read.error().what;
+  const auto at = [&]<class Operation>(size_t node, const Operation&) -> const Operation& {
+    return std::get<Operation>(read->nodes[node].operation);
+  };
+  EXPECT_EQ(at(2, FloatMap{}).function, FloatFunction::kSoftplus);
+  EXPECT_EQ(at(2, FloatMap{}).a, 2.5f);
+  EXPECT_EQ(at(2, FloatMap{}).b, -1);
+  EXPECT_EQ(at(3, FloatMean{}).output, tiny.at<FloatMean>(3).output);
+  EXPECT_EQ(at(4, FloatBinary{}).arithmetic, FloatArithmetic::kMultiply);
+  EXPECT_EQ(at(4, FloatBinary{}).b, tiny.at<FloatBinary>(4).b);
+  EXPECT_EQ(at(7, Softmax{}).dim, 1u);
+  EXPECT_TRUE(at(7, Softmax{}).log);
 }
 
 TEST(TqmFile, HasTheSameBytesForTheSameModel) { EXPECT_EQ(written(), written()); }

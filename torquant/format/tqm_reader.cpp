@@ -9,6 +9,11 @@
 namespace torquant::format {
 namespace {
 
+// Enumerators are numbered alike, so they are cast; numbers that neither has are left to check_model().
+static_assert(static_cast<size_t>(wire::FloatFunction::MAX) + 1 == kFloatFunctions);
+static_assert(static_cast<size_t>(wire::FloatFunction::Softplus) == static_cast<size_t>(FloatFunction::kSoftplus));
+static_assert(static_cast<size_t>(wire::FloatArithmetic::MAX) + 1 == kFloatArithmetics);
+
 constexpr uint32_t kMostDepth = 16;  // of tables; ours are 4 deep
 
 // Many tables may name one piece of the header, so no copy is longer than what check_model() accepts, and a bit.
@@ -124,6 +129,22 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
                                  op.begin(),
                                  {op.sizes()->begin(), op.sizes()->end()},
                                  {op.steps()->begin(), op.steps()->end()}});
+    }
+    case wire::Operation::FloatMap: {
+      const wire::FloatMap& op = *node.operation_as_FloatMap();
+      return Operation(FloatMap{op.input(), op.output(), static_cast<FloatFunction>(op.function()), op.a(), op.b()});
+    }
+    case wire::Operation::FloatBinary: {
+      const wire::FloatBinary& op = *node.operation_as_FloatBinary();
+      return Operation(FloatBinary{op.a(), op.b(), op.output(), static_cast<FloatArithmetic>(op.arithmetic())});
+    }
+    case wire::Operation::FloatMean: {
+      const wire::FloatMean& op = *node.operation_as_FloatMean();
+      return Operation(FloatMean{op.input(), op.output()});
+    }
+    case wire::Operation::Softmax: {
+      const wire::Softmax& op = *node.operation_as_Softmax();
+      return Operation(Softmax{op.input(), op.output(), op.dim(), op.log()});
     }
     case wire::Operation::Layer:
       return Operation(layer_of(*node.operation_as_Layer(), data));

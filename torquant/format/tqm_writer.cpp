@@ -88,6 +88,20 @@ class Writer {
     const auto steps = builder_.CreateVector(std::vector<int32_t>(op.steps.begin(), op.steps.end()));
     return as(wire::Operation::Rearrange, wire::CreateRearrange(builder_, op.input, op.output, op.begin, sizes, steps));
   }
+  Written write(const FloatMap& op) {
+    const auto function = static_cast<wire::FloatFunction>(op.function);
+    return as(wire::Operation::FloatMap, wire::CreateFloatMap(builder_, op.input, op.output, function, op.a, op.b));
+  }
+  Written write(const FloatBinary& op) {
+    const auto arithmetic = static_cast<wire::FloatArithmetic>(op.arithmetic);
+    return as(wire::Operation::FloatBinary, wire::CreateFloatBinary(builder_, op.a, op.b, op.output, arithmetic));
+  }
+  Written write(const FloatMean& op) {
+    return as(wire::Operation::FloatMean, wire::CreateFloatMean(builder_, op.input, op.output));
+  }
+  Written write(const Softmax& op) {
+    return as(wire::Operation::Softmax, wire::CreateSoftmax(builder_, op.input, op.output, op.dim, op.log));
+  }
 
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {
     return wire::CreateWindows(builder_, w.kernel[0], w.kernel[1], w.stride[0], w.stride[1], w.padding[0], w.padding[1],

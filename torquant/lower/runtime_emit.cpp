@@ -1,7 +1,5 @@
 #include "torquant/lower/runtime_emit.h"
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/equal.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,13 +12,12 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/grid.h"
 #include "torquant/lower/moving_ops.h"
+#include "torquant/lower/runtime_builder.h"
+#include "torquant/lower/runtime_float.h"
 #include "torquant/lower/runtime_layer.h"
-#include "torquant/lower/runtime_moves.h"
 
 namespace torquant::runtime_lowering {
 namespace {
-
-using format::ValueIndex;
 
 const OpId kAddCodes{"torquant.add_codes.default"};
 const OpId kMulCodes{"torquant.mul_codes.default"};
@@ -31,11 +28,10 @@ const OpId kMaxPoolCodes{"quantized.max_pool2d.default"};
 class Emitter {
  public:
   Emitter(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems)
-      : program_(program), facts_(facts), made_(made), problems_(problems) {}
+      : program_(program), facts_(facts), made_(made), builder_(program, made, problems) {}
 
   void run() {
-    for (const Value* input : program_.user_inputs())
-      made_.model.inputs.push_back(add_value(*input, format::ValueType::kFloat32, {}));
+    for (const Value* input : program_.user_inputs()) made_.model.inputs.push_back(builder_.add_floats(*input));
     for (const Node& node : program_.graph()) emit(node);
     for (size_t i = 0; i < program_.graph().outputs().size(); ++i) emit_output(i);
   }
@@ -45,81 +41,26 @@ class Emitter {
     ValueIndex input;
     int64_t in_front[2];  // rows, columns
   };
-  struct Moved {
-    ValueIndex from;
-    at::Tensor places;  // of its codes in an image of `from`
-  };
-  // The model's value of the graph's; nothing where no node that was emitted gives it. Of codes that were moved it is
-  // made here, when a node that computes wants them.
-  std::optional<ValueIndex> find(const Value* value) {
-    const auto found = value == nullptr ? values_.end() : values_.find(value);
-    if (found != values_.end()) return found->second;
-    const auto moved = value == nullptr ? moved_.end() : moved_.find(value);
-    return moved == moved_.end() ? std::nullopt : std::optional(emit_moved(*value, moved->second));
-  }
-
-  ValueIndex add_value(const Value& value, format::ValueType type, const TensorGrid& grid) {
-    format::Value made{.name = value.name(), .type = type, .grid = grid};
-    for (const Dim& size : value.tensor().sizes) made.sizes.push_back(hint_of(size).value_or(0));
-    if (!made.sizes.empty()) made.sizes[0] = batch_of(value);
-    made_.model.values.push_back(std::move(made));
-    const auto index = static_cast<ValueIndex>(made_.model.values.size() - 1);
-    values_[&value] = index;
-    return index;
-  }
-
-  // The first size of all values is that of the first input: a number, or a symbol with a range.
-  int64_t batch_of(const Value& value) {
-    const Dim& size = value.tensor().sizes[0];
-    if (!batch_) set_batch(size);
-    if (size == *batch_) return made_.model.least_batch;
-    problems_.push_back(fmt::format("%{}: its first size is not the batch", value.name()));
-    return 0;
-  }
-
-  void set_batch(const Dim& size) {
-    batch_ = size;
-    const auto* number = std::get_if<int64_t>(&size);
-    const auto range = number != nullptr ? program_.ranges().end() : program_.ranges().find(to_string(size));
-    const bool ranges = range != program_.ranges().end();
-    made_.model.least_batch =
-        number != nullptr ? *number : std::max<int64_t>(1, ranges ? range->second.min.value_or(1) : 1);
-    made_.model.most_batch =
-        number != nullptr ? *number
-                          : std::min<int64_t>(kMostBatch, ranges ? range->second.max.value_or(kMostBatch) : kMostBatch);
-  }
-
-  const TensorGrid& grid_of(ValueIndex value) const { return made_.model.values[value].grid; }
-
-  template <class Operation>
-  void add_node(const Node& node, Operation operation) {
-    const std::string module = node.module_path();
-    made_.model.nodes.push_back(
-        {.name = module.empty() ? "%" + node.name() : module, .operation = std::move(operation)});
-  }
 
   void emit(const Node& node) {
     if (node.output() != nullptr && !node.output()->is_tensor()) return;  // a size: all are known
     const std::vector<Value*> inputs = node.inputs();
     const auto is_failed = [&](const Value* value) { return failed_.contains(value); };
-    const auto is_known = [&](const Value* value) {
-      return values_.contains(value) || pads_.contains(value) || moved_.contains(value);
-    };
+    const auto is_known = [&](const Value* value) { return builder_.is_known(value) || pads_.contains(value); };
     const bool follows =
         is_layer(node) || std::any_of(inputs.begin(), inputs.end(), is_failed);    // a problem that is told
     if (!follows && !std::any_of(inputs.begin(), inputs.end(), is_known)) return;  // of constants
     const Value* first = first_input(node);
     const auto pad = node.op() == kFusedLayer ? pads_.find(first) : pads_.end();
-    if (!follows && (move(node) || (node.op() == ops::kCat && emit_concat(node)))) return;
-    const std::optional<ValueIndex> input = pad == pads_.end() ? find(first) : pad->second.input;
+    if (!follows && (builder_.move(node) || emit_concat(node) || emit_on_floats(program_, node, builder_))) return;
+    const std::optional<ValueIndex> input = pad == pads_.end() ? builder_.find(first) : pad->second.input;
     if (!follows && input && emit_from(node, *input)) return;
-    if (!follows) problems_.push_back(node.describe() + ": the runtime has no kernel for it on these types and sizes");
+    if (!follows) builder_.problem(node.describe() + ": the runtime has no kernel for it on these types and sizes");
     failed_.insert(node.output());  // null of one with several, whose readers are told too
   }
 
   // False where the runtime has nothing for it.
   bool emit_from(const Node& node, ValueIndex input) {
-    constexpr auto kCodes = format::ValueType::kUint8;
     const Value& output = *node.output();
     if (node.op() == kFusedLayer) {
       const Facts::Layer& fused = facts_.layers.at(&node);
@@ -129,41 +70,41 @@ class Emitter {
         for (size_t i = 0; i < 2; ++i) layer.windows.padding[i] += pad->second.in_front[i];
       }
       if (const Value* residual = node.input("residual")) {
-        const std::optional<ValueIndex> index = find(residual);
+        const std::optional<ValueIndex> index = builder_.find(residual);
         if (!index) return false;
         layer.residual = *index;
       }
       layer.output =
-          add_value(output, output.tensor().dtype == at::kByte ? kCodes : format::ValueType::kFloat32, fused.grid);
-      made_.model.values.back().name = fused.name;
-      add_node(node, layer);
+          output.tensor().dtype == at::kByte ? builder_.add_codes(output, fused.grid) : builder_.add_floats(output);
+      builder_.rename_last(fused.name);
+      builder_.add_node(node, layer);
       return true;
     }
     if (const std::optional<OnGrid> quantize = read_quantize(&node)) {
       if (quantize->grid.dtype != at::kByte) return false;
-      add_node(node,
-               format::Quantize{input, add_value(output, kCodes, tensor_grid(quantize->grid)),
-                                static_cast<uint8_t>(quantize->grid.min), static_cast<uint8_t>(quantize->grid.max)});
+      builder_.add_node(
+          node, format::Quantize{input, builder_.add_codes(output, tensor_grid(quantize->grid)),
+                                 static_cast<uint8_t>(quantize->grid.min), static_cast<uint8_t>(quantize->grid.max)});
       return true;
     }
     if (read_dequantize(&node)) {
-      add_node(node, format::Dequantize{input, add_value(output, format::ValueType::kFloat32, {})});
+      builder_.add_node(node, format::Dequantize{input, builder_.add_floats(output)});
       return true;
     }
     if (node.op() == kMaxPoolCodes) {
       format::Windows windows = windows_of(node);
       for (size_t i = 0; i < 2; ++i) windows.dilation[i] = ints_arg(node, "dilation", 2)[i];
-      add_node(node, format::MaxPool{input, add_value(output, kCodes, grid_of(input)), windows});
+      builder_.add_node(node, format::MaxPool{input, builder_.add_codes(output, builder_.grid_of(input)), windows});
       return true;
     }
-    if (node.op() == kConstantPad) return emit_pad(node, input);
+    if (node.op() == kConstantPad && !builder_.is_float(first_input(node))) return emit_pad(node, input);
     if (node.op() == kAvgPoolCodes) {
       const auto [grid, lo, hi] = output_grid(node);
-      const ValueIndex mean = add_value(output, kCodes, grid);
+      const ValueIndex mean = builder_.add_codes(output, grid);
       if (ints_arg(node, "kernel_size").empty()) {
-        add_node(node, format::GlobalAveragePool{input, mean, lo, hi});
+        builder_.add_node(node, format::GlobalAveragePool{input, mean, lo, hi});
       } else {
-        add_node(node, format::AveragePool{input, mean, windows_of(node), lo, hi});
+        builder_.add_node(node, format::AveragePool{input, mean, windows_of(node), lo, hi});
       }
       return true;
     }
@@ -172,7 +113,7 @@ class Emitter {
       const at::Tensor* table = program_.tensor_of(node.input("table"));
       const auto* codes = table->const_data_ptr<uint8_t>();
       const std::vector<uint8_t>& kept = made_.flags.emplace_back(codes, codes + table->numel());
-      add_node(node, format::MapCodes{input, add_value(output, kCodes, facts_.grids.at(&output)), kept});
+      builder_.add_node(node, format::MapCodes{input, builder_.add_codes(output, facts_.grids.at(&output)), kept});
       return true;
     }
     return false;
@@ -192,33 +133,36 @@ class Emitter {
 
   // One operand may be a single pixel that is repeated over the image: it is the second one then.
   bool emit_binary(const Node& node, ValueIndex a) {
-    std::optional<ValueIndex> b = find(node.input("b"));
+    std::optional<ValueIndex> b = builder_.find(node.input("b"));
     if (!b) return false;
-    const auto sizes = [&](ValueIndex value) { return made_.model.values[value].sizes; };
+    const auto sizes = [&](ValueIndex value) { return builder_.value(value).sizes; };
     const auto [grid, lo, hi] = output_grid(node);
-    const ValueIndex output = add_value(*node.output(), format::ValueType::kUint8, grid);
+    const ValueIndex output = builder_.add_codes(*node.output(), grid);
     if (sizes(a) != sizes(output)) std::swap(a, *b);
     if (node.op() == kAddCodes) {
-      add_node(node, format::Add{a, *b, output, lo, hi});
+      builder_.add_node(node, format::Add{a, *b, output, lo, hi});
     } else {
-      add_node(node, format::Multiply{a, *b, output, lo, hi});
+      builder_.add_node(node, format::Multiply{a, *b, output, lo, hi});
     }
     return true;
   }
 
   bool emit_concat(const Node& node) {
+    if (node.op() != ops::kCat) return false;
     const int64_t dim = int_arg(node, "dim");
     if (dim != 1 && dim != 1 - static_cast<int64_t>(node.output()->tensor().rank())) return false;
     format::Concat concat{};
     const auto* parts = std::get_if<std::vector<Value*>>(node.find_arg("tensors"));  // one may stand there twice
     if (parts == nullptr) return false;
     for (const Value* part : *parts) {
-      const std::optional<ValueIndex> index = find(part);
+      const std::optional<ValueIndex> index = builder_.find(part);
       if (!index) return false;
       concat.inputs.push_back(*index);
     }
-    concat.output = add_value(*node.output(), format::ValueType::kUint8, grid_of(concat.inputs[0]));
-    add_node(node, concat);
+    concat.output = builder_.is_float((*parts)[0])
+                        ? builder_.add_floats(*node.output())
+                        : builder_.add_codes(*node.output(), builder_.grid_of(concat.inputs[0]));
+    builder_.add_node(node, concat);
     return true;
   }
 
@@ -236,85 +180,30 @@ class Emitter {
   // Zeros around an image are the border of the layers that read it.
   bool emit_pad(const Node& node, ValueIndex input) {
     const std::vector<int64_t> sizes = ints_arg(node, "pad");  // from the last dimension on: in front, behind, …
-    const bool of_image =
-        node.output()->tensor().rank() == 4 && sizes.size() <= 4 && int_arg(node, "value") == grid_of(input).zero_point;
+    const bool of_image = node.output()->tensor().rank() == 4 && sizes.size() <= 4 &&
+                          int_arg(node, "value") == builder_.grid_of(input).zero_point;
     if (!of_image || std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size < 0; })) return false;
     pads_[node.output()] = {input, {sizes.size() > 2 ? sizes[2] : 0, sizes.empty() ? 0 : sizes[0]}};
     return true;
   }
 
-  // Notes where the codes come from that `node` only moves; false where it does more, or nothing is known of its input.
-  bool move(const Node& node) {
-    const Value* first = first_input(node);
-    const auto earlier = moved_.find(first);
-    const auto start = values_.find(first);
-    if (earlier == moved_.end() && start == values_.end()) return false;
-    const ValueIndex from = earlier == moved_.end() ? start->second : earlier->second.from;
-    const format::Value& value = made_.model.values[from];
-    if (value.type != format::ValueType::kUint8) return false;
-    at::Tensor places;
-    if (earlier != moved_.end()) {
-      places = earlier->second.places;
-    } else {
-      std::vector<int64_t> sizes = value.sizes;
-      sizes[0] = 1;
-      int64_t count = 1;
-      for (const int64_t size : sizes) count *= size;
-      places = at::arange(count, at::kLong).reshape(sizes);
-    }
-    places = runtime_lowering::move_places(node, places);
-    if (!places.defined() || node.output()->tensor().sizes[0] != *batch_) return false;
-    if (places.sizes().slice(1) == at::IntArrayRef(value.sizes).slice(1) && is_in_order(places, places.numel())) {
-      values_[node.output()] = from;  // nothing moves
-    } else {
-      moved_[node.output()] = {from, std::move(places)};
-    }
-    return true;
-  }
-
-  static bool is_in_order(const at::Tensor& places, int64_t count) {
-    return places.numel() == count && at::equal(places.flatten(), at::arange(count, at::kLong));
-  }
-
-  ValueIndex emit_moved(const Value& value, const Moved& moved) {
-    const ValueIndex from = moved.from;
-    int64_t count = 1;
-    for (size_t i = 1; i < made_.model.values[from].sizes.size(); ++i) count *= made_.model.values[from].sizes[i];
-    const ValueIndex output = add_value(value, format::ValueType::kUint8, grid_of(from));
-    std::optional<format::Rearrange> rearrange = runtime_lowering::as_rearrange(moved.places);
-    if (moved.places.dim() == 2 && is_in_order(moved.places, count)) {
-      add_node(*value.producer(), format::Flatten{from, output});
-    } else if (rearrange) {
-      rearrange->input = from, rearrange->output = output;
-      add_node(*value.producer(), *rearrange);
-    } else {
-      problems_.push_back(value.producer()->describe() + ": moves codes in a way that has no pattern");
-    }
-    return output;
-  }
-
   void emit_output(size_t i) {
     const Argument output = program_.graph().outputs()[i];
     const auto* value = std::get_if<Value*>(&output);
-    const std::optional<ValueIndex> index = value == nullptr ? std::nullopt : find(*value);
+    const std::optional<ValueIndex> index = value == nullptr ? std::nullopt : builder_.find(*value);
     if (value != nullptr && failed_.contains(*value)) return;
     if (index && program_.output_specs()[i].kind == OutputKind::kUser) {
       made_.model.outputs.push_back(*index);
     } else {
-      problems_.push_back(fmt::format("output {}: is no tensor that the runtime computes", i));
+      builder_.problem(fmt::format("output {}: is no tensor that the runtime computes", i));
     }
   }
-
-  static constexpr int64_t kMostBatch = 65536;  // where a program names no limit
 
   const Program& program_;
   const Facts& facts_;
   RuntimeModel& made_;
-  std::vector<std::string>& problems_;
-  std::optional<Dim> batch_;
-  std::unordered_map<const Value*, ValueIndex> values_;
+  ModelBuilder builder_;
   std::unordered_map<const Value*, Pad> pads_;
-  std::unordered_map<const Value*, Moved> moved_;
   std::unordered_set<const Value*> failed_;  // that could not be made
 };
 

@@ -23,7 +23,7 @@ struct Facts {
       grids;  // of what was a quantize node's output before it became a table's
 };
 
-// Appends the program, whose nodes all work on codes, to `made`; what the runtime has nothing for, to `problems`.
+// Appends the program to `made`; what the runtime has nothing for, to `problems`.
 void emit_model(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems);
 
 }  // namespace torquant::runtime_lowering

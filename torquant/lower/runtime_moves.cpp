@@ -27,11 +27,11 @@ std::optional<std::vector<int64_t>> sizes_of_one(const Node& node) {
 }
 
 at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int64_t>& sizes) {
-  static const std::unordered_set<OpId> kReshapes = {OpId{"aten.flatten.using_ints"}, OpId{"aten.reshape.default"},
-                                                     OpId{"aten.view.default"},       OpId{"aten.unflatten.int"},
-                                                     OpId{"aten.squeeze.dim"},        OpId{"aten.squeeze.dims"},
-                                                     OpId{"aten.unsqueeze.default"},  OpId{"aten.clone.default"},
-                                                     OpId{"aten.contiguous.default"}, OpId{"aten.dropout.default"}};
+  static const std::unordered_set<OpId> kReshapes = {
+      OpId{"aten.flatten.using_ints"}, OpId{"aten.reshape.default"}, OpId{"aten.view.default"},
+      OpId{"aten.unflatten.int"},      OpId{"aten.squeeze.dim"},     OpId{"aten.squeeze.dims"},
+      OpId{"aten.unsqueeze.default"},  OpId{"aten.clone.default"},   OpId{"aten.contiguous.default"},
+      OpId{"aten.dropout.default"},    OpId{"aten.alias.default"}};
   static const OpId kPermute{"aten.permute.default"}, kTranspose{"aten.transpose.int"}, kSlice{"aten.slice.Tensor"},
       kSelect{"aten.select.int"}, kExpand{"aten.expand.default"}, kPixelShuffle{"aten.pixel_shuffle.default"},
       kUpsample{"aten.upsample_nearest2d.vec"};

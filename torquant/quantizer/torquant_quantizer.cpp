@@ -1,6 +1,8 @@
 #include "torquant/quantizer/torquant_quantizer.h"
 
 #include "torquant/graph/ops.h"
+#include "torquant/quantizer/batch_norms_to_convolutions.h"
+#include "torquant/quantizer/splits_to_slices.h"
 
 namespace torquant {
 namespace {
@@ -70,7 +72,9 @@ const patterns::Backend& backend() {
           },
       .propagated = {kMaxPool2d, ops::kCat, kFlatten, OpId{"aten.reshape.default"}, OpId{"aten.view.default"},
                      OpId{"aten.permute.default"}, OpId{"aten.transpose.int"}, OpId{"aten.slice.Tensor"},
-                     OpId{"aten.pixel_shuffle.default"}, OpId{"aten.upsample_nearest2d.vec"}},
+                     OpId{"aten.select.int"}, OpId{"aten.pixel_shuffle.default"}, OpId{"aten.upsample_nearest2d.vec"},
+                     OpId{"aten.contiguous.default"}, OpId{"aten.clone.default"}, OpId{"aten.squeeze.dim"},
+                     OpId{"aten.squeeze.dims"}, OpId{"aten.unsqueeze.default"}, OpId{"aten.unflatten.int"}},
       .functions = {{"torch.nn.functional.conv1d", ops::kConv1d},
                     {"torch.nn.functional.conv2d", ops::kConv2d},
                     {"torch.nn.functional.conv3d", ops::kConv3d},
@@ -111,5 +115,10 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
 }
 
 TorquantQuantizer::TorquantQuantizer() : PatternQuantizer(backend()) {}
+
+void TorquantQuantizer::transform_for_annotation(Program& program) {
+  splits_to_slices(program);
+  batch_norms_to_convolutions(program);
+}
 
 }  // namespace torquant

@@ -20,13 +20,16 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
 //   linear [+ add] [+ relu], linear + {hardtanh, relu6}
 //   add [+ relu], mul [+ relu] of two tensors; avg_pool2d, adaptive_avg_pool2d, mean
 //   relu, hardswish, silu, sigmoid, tanh, gelu, … by themselves: tables of 256 codes
-//   max_pool2d, cat, flatten, reshape, permute, slice, … behind one of these
+//   max_pool2d, cat, flatten, reshape, permute, slice, chunk, split, … behind one of these
 //
 // What is fused is observed behind its activation: a range is that of the clamp where there is one. Other activations
 // read 8 bits, too (docs/decisions/0008). How one was written does not matter. Every value has one scale, its own.
 class TorquantQuantizer : public PatternQuantizer {
  public:
   TorquantQuantizer();
+
+  // Parts of tensors become slices, batch norms that follow no layer become layers.
+  void transform_for_annotation(Program& program) override;
 };
 
 }  // namespace torquant

@@ -120,5 +120,36 @@ TEST_F(Torquant, MaxPoolsKeepTheScaleOfWhatTheyRead) {
   EXPECT_TRUE(std::holds_alternative<SharedQuantizationSpec>(*annotations.find(pool->producer())->output_qspec));
 }
 
+// As in ShuffleNet: the branches part and meet again on integers.
+TEST_F(Torquant, PartsOfATensorAndBatchNormsAreQuantized) {
+  Value* x = net.conv2d(net.input("x", {1, 3, 8, 8}), "stem", 4);
+  Node* split = net.program().graph().append(OpId("aten.chunk.default"), "chunk",
+                                             {{"self", x}, {"chunks", int64_t{2}}, {"dim", int64_t{1}}});
+  TensorMeta half = x->tensor();
+  half.sizes[1] = int64_t{2};
+  net.program().graph().add_list_output(split, {{"left", half}, {"right", half}});
+  const std::vector<Value*> parts = split->outputs()[0].values;
+  Value* right = op("batch_norm.default", {{"input", parts[1]},
+                                           {"weight", net.parameter("gamma", {2})},
+                                           {"bias", net.parameter("beta", {2})},
+                                           {"running_mean", net.parameter("mean", {2})},
+                                           {"running_var", net.positive("var", {2})},
+                                           {"training", false},
+                                           {"momentum", 0.1},
+                                           {"eps", 1e-5},
+                                           {"cudnn_enabled", false}});
+  Value* both = op("cat.default", {{"tensors", std::vector<Value*>{parts[0], net.relu(right)}}, {"dim", int64_t{1}}});
+  Value* last = net.conv2d(both, "last", 4);
+  net.returns({last});
+  TorquantQuantizer quantizer;
+  quantizer.set_global(get_default_torquant_quantization_config());
+  quantizer.transform_for_annotation(net.program());
+  quantizer.annotate(net.program(), annotations);
+  EXPECT_TRUE(observes(last, both));
+  for (const Value* part : both->producer()->inputs()) EXPECT_TRUE(observes(both, part)) << part->name();
+  EXPECT_EQ(right->producer()->op().name(), "aten.conv2d.default");
+  EXPECT_TRUE(observes(right, right->producer()->input("input")));
+}
+
 }  // namespace
 }  // namespace torquant

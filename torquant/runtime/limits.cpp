@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "torquant/format/describe.h"
+
 namespace torquant::runtime {
 namespace {
 
@@ -27,12 +29,11 @@ double depth_of(const format::Model& model, const format::Operation& operation) 
 }
 
 // In double: the numbers of a made-up file may be too large for 64 bits.
-double bytes_of(const Place& place, format::ValueType type) {
+double bytes_of(const Place& place) {
   const auto size = [](size_t number) { return static_cast<double>(number); };
-  const double bytes = size(place.batch) * size(place.front + place.depth + place.back) *
-                       size(place.top + place.height + place.bottom) * size(place.left + place.width + place.right) *
-                       size(place.pixel_bytes);
-  return type == format::ValueType::kFloat32 ? bytes * sizeof(float) : bytes;
+  return size(place.batch) * size(place.front + place.depth + place.back) *
+         size(place.top + place.height + place.bottom) * size(place.left + place.width + place.right) *
+         size(place.pixel_bytes);
 }
 
 std::string text_of(double number) { return std::to_string(number).substr(0, std::to_string(number).find('.')); }
@@ -57,7 +58,7 @@ double work_of(const format::Model& model, size_t batch) {
 
 Result<void> check_limits(const format::Model& model, const MemoryPlan& plan) {
   for (size_t i = 0; i < plan.places.size(); ++i) {
-    const double bytes = bytes_of(plan.places[i], model.values[i].type);
+    const double bytes = bytes_of(plan.places[i]);
     if (bytes <= static_cast<double>(kMostArena)) continue;
     return too_much(plan.batch, text_of(bytes) + " bytes for value " + model.values[i].name, kMostArena);
   }
@@ -66,6 +67,7 @@ Result<void> check_limits(const format::Model& model, const MemoryPlan& plan) {
   }
   size_t pixels = 0;
   for (const format::Node& node : model.nodes) {
+    if (computes_in_float(node.operation)) continue;  // without tables
     const Place& output = plan.places[output_of(node.operation)];
     pixels += output.pixels() == 1 ? output.batch : output.height * output.width;
     if (std::holds_alternative<format::Rearrange>(node.operation)) pixels += output.channels * output.pixels() / 3;

@@ -10,6 +10,7 @@ namespace torquant::runtime {
 
 // Where a value's codes lie in the arena: images one after another, channels last, each with a border that the layers
 // which read it take as padding. An image is one plane of pixels, or with a depth several, with a border of planes.
+// Floats lie in PyTorch's order, one image right behind another; `begin` and bytes() are all that is said of them.
 struct Place {
   size_t batch, channels, depth, height, width;
   size_t top, left, bottom, right;  // the border of a plane, in pixels
@@ -31,7 +32,7 @@ struct Place {
 
 struct MemoryPlan {
   size_t batch;
-  std::vector<Place> places;  // by value; those of floats have no bytes
+  std::vector<Place> places;  // by value; inputs and outputs lie in the user's memory and have no place of their own
   size_t arena_bytes;         // with room to read behind the last value
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 
 namespace torquant::runtime {
@@ -57,6 +58,19 @@ TEST_F(MemoryPlanTest, WritesASumOverAResidualThatIsReadForTheLastTime) {
   tiny_.layer_of(3).input = 1;  // reads something else of other sizes: only places matter here
   plan_ = plan_memory(tiny_.model, 2);
   EXPECT_EQ(place(3).begin, place(4).begin);
+}
+
+TEST(MemoryPlanOfFloats, GivesInnerFloatsAPlaceThatIsUsedAgain) {
+  const TinyFloats tiny;
+  const MemoryPlan plan = plan_memory(tiny.model, 3);
+  size_t all = 0;
+  for (format::ValueIndex value = 0; value < tiny.model.values.size(); ++value) {
+    EXPECT_EQ(plan.places[value].begin % 64, 0u) << tiny.model.values[value].name;
+    all += plan.places[value].bytes();
+  }
+  EXPECT_EQ(plan.places[2].bytes(), 3 * 8 * 4 * 5 * sizeof(float)) << "one image right behind another";
+  EXPECT_GE(plan.arena_bytes, plan.places[6].bytes() + plan.places[7].bytes()) << "turned lives while both is made";
+  EXPECT_LT(plan.arena_bytes, all / 2) << "not what the user holds, and the rest used again";
 }
 
 }  // namespace

@@ -67,19 +67,10 @@ class RearrangeStep : public Step {
         output_(maker.place(node.output)),
         zero_point_(static_cast<uint8_t>(maker.grid(node.output).zero_point)),
         from_(output_.channels * output_.pixels()) {
-    std::vector<int64_t> digits(node.sizes.size(), 0);
-    int64_t element = node.begin;
-    for (size_t c = 0; c < output_.channels; ++c) {
-      for (size_t pixel = 0; pixel < output_.pixels(); ++pixel) {
-        from_[pixel * output_.channels + c] = bytes_to(static_cast<size_t>(element));
-        for (size_t i = digits.size(); i-- > 0;) {
-          element += node.steps[i];
-          if (++digits[i] < node.sizes[i]) break;
-          element -= node.sizes[i] * node.steps[i];
-          digits[i] = 0;
-        }
-      }
-    }
+    const std::vector<uint32_t> elements = rearranged_elements(node, from_.size());
+    const size_t pixels = output_.pixels();
+    for (size_t i = 0; i < elements.size(); ++i)
+      from_[i % pixels * output_.channels + i / pixels] = bytes_to(elements[i]);
   }
 
   const char* kernel_name() const { return "rearrange"; }
@@ -119,7 +110,11 @@ MadeStep make_step(const StepMaker& maker, const format::Flatten& node) {
   if (input.begin == output.begin && input.pixels() == 1) return {nullptr, "none"};  // it is there already
   return {std::make_unique<FlattenStep>(input, output), "flatten"};
 }
-MadeStep make_step(const StepMaker& maker, const format::Concat& node) { return made<ConcatStep>(maker, node); }
-MadeStep make_step(const StepMaker& maker, const format::Rearrange& node) { return made<RearrangeStep>(maker, node); }
+MadeStep make_step(const StepMaker& maker, const format::Concat& node) {
+  return maker.is_float(node.output) ? make_float_step(maker, node) : made<ConcatStep>(maker, node);
+}
+MadeStep make_step(const StepMaker& maker, const format::Rearrange& node) {
+  return maker.is_float(node.output) ? make_float_step(maker, node) : made<RearrangeStep>(maker, node);
+}
 
 }  // namespace torquant::runtime

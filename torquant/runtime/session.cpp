@@ -118,7 +118,9 @@ Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<cons
   arena_bytes_ = (plan_->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
   arena_.reset(static_cast<uint8_t*>(::operator new(memory_bytes(), std::align_val_t(kAlignment))));
   clear(arena_.get(), memory_bytes());
-  floats_.assign(loaded_->model().values.size(), nullptr);
+  // bind() puts the user's pointers in place of those of inputs and outputs.
+  for (const Place& place : plan_->memory.places)
+    floats_.push_back(reinterpret_cast<float*>(arena_.get() + place.begin));
 }
 
 Result<void> Session::bind(std::span<const float* const> inputs, std::span<float* const> outputs) {

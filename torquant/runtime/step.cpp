@@ -6,7 +6,7 @@
 namespace torquant::runtime {
 namespace {
 
-// Between floats of the user's and codes of the arena.
+// Between floats and codes.
 class ImageStep : public Step {
  public:
   ImageStep(const StepMaker& maker, const format::Quantize& node) : ImageStep(maker, node.input, node.output, true) {

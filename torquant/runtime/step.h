@@ -14,7 +14,8 @@
 
 namespace torquant::runtime {
 
-// The memory of one run. `floats`: by value of the model, those of inputs and outputs; null for all others.
+// The memory of one run. `floats`: by value of the model, the user's of inputs and outputs, pieces of the arena of
+// other floats.
 struct Memory {
   uint8_t* arena;
   uint8_t* scratch;  // of the first thread; the others' follow, scratch_step bytes apart

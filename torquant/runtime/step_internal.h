@@ -15,6 +15,7 @@ struct StepMaker {
 
   const Place& place(format::ValueIndex value) const { return plan.places[value]; }
   const TensorGrid& grid(format::ValueIndex value) const { return model.values[value].grid; }
+  bool is_float(format::ValueIndex value) const { return model.values[value].type == format::ValueType::kFloat32; }
 };
 
 struct MadeStep {
@@ -25,8 +26,8 @@ struct MadeStep {
 template <class Made, class Node>
 MadeStep made(const StepMaker& maker, const Node& node) {
   auto step = std::make_unique<Made>(maker, node);
-  const char* kernel = step->kernel_name();
-  return {std::move(step), kernel};
+  std::string kernel = step->kernel_name();
+  return {std::move(step), std::move(kernel)};
 }
 
 MadeStep make_layer_step(const StepMaker& maker, const format::Layer& layer);
@@ -43,6 +44,16 @@ MadeStep make_step(const StepMaker& maker, const format::MapCodes& node);
 MadeStep make_step(const StepMaker& maker, const format::Flatten& node);
 MadeStep make_step(const StepMaker& maker, const format::Concat& node);
 MadeStep make_step(const StepMaker& maker, const format::Rearrange& node);
+// float_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::FloatMap& node);
+MadeStep make_step(const StepMaker& maker, const format::FloatBinary& node);
+MadeStep make_step(const StepMaker& maker, const format::FloatMean& node);
+MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
+MadeStep make_float_step(const StepMaker& maker, const format::Concat& node);
+MadeStep make_float_step(const StepMaker& maker, const format::Rearrange& node);
+
+// Which elements of an input image the `count` elements of an output image are, in PyTorch's order.
+std::vector<uint32_t> rearranged_elements(const format::Rearrange& node, size_t count);
 
 // Writes the zero point into the border of each image. Rows are shared among threads as those of the image are.
 inline void fill_border(const Place& place, uint8_t* arena, uint8_t zero_point, size_t part, size_t parts) {

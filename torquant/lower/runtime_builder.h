@@ -1,0 +1,68 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "torquant/lower/runtime.h"
+
+namespace torquant::runtime_lowering {
+
+using format::ValueIndex;
+
+// The model as it grows: which of its values the graph's became. What only moves is noted, and made when a node that
+// computes asks for it.
+class ModelBuilder {
+ public:
+  ModelBuilder(const Program& program, RuntimeModel& made, std::vector<std::string>& problems)
+      : program_(program), made_(made), problems_(problems) {}
+
+  // The model's value of the graph's; nothing where no node that was emitted gives it.
+  std::optional<ValueIndex> find(const Value* value);
+  bool is_known(const Value* value) const { return values_.contains(value) || moved_.contains(value); }
+  bool is_float(const Value* value) const;
+
+  const format::Value& value(ValueIndex index) const { return made_.model.values[index]; }
+  const TensorGrid& grid_of(ValueIndex index) const { return value(index).grid; }
+
+  ValueIndex add_codes(const Value& value, const TensorGrid& grid) {
+    return add_value(value, format::ValueType::kUint8, grid);
+  }
+  ValueIndex add_floats(const Value& value) { return add_value(value, format::ValueType::kFloat32, {}); }
+  // One more value with the sizes and the type of `like`, which the graph does not have.
+  ValueIndex add_inner(ValueIndex like, const std::string& name);
+  void rename_last(const std::string& name) { made_.model.values.back().name = name; }
+
+  void add_node(const Node& node, format::Operation operation);
+
+  // Notes where the numbers come from that `node` only moves; false where it does more, or nothing is known of its
+  // input.
+  bool move(const Node& node);
+
+  void problem(std::string text) { problems_.push_back(std::move(text)); }
+
+ private:
+  struct Moved {
+    ValueIndex from;
+    at::Tensor places;  // in an image of `from`
+  };
+
+  ValueIndex add_value(const Value& value, format::ValueType type, const TensorGrid& grid);
+  ValueIndex emit_moved(const Value& value, const Moved& moved);
+  int64_t batch_of(const Value& value);
+  void set_batch(const Dim& size);
+
+  static constexpr int64_t kMostBatch = 65536;  // where a program names no limit
+
+  const Program& program_;
+  RuntimeModel& made_;
+  std::vector<std::string>& problems_;
+  std::optional<Dim> batch_;
+  std::unordered_map<const Value*, ValueIndex> values_;
+  std::unordered_map<const Value*, Moved> moved_;
+};
+
+}  // namespace torquant::runtime_lowering
