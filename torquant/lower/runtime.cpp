@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -12,6 +11,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
+#include "torquant/lower/linear_of_images.h"
 #include "torquant/lower/map_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
@@ -43,6 +43,7 @@ class RuntimeLowering {
     clamp_codes(program_);
     quantize_before_moving(program_);
     move_codes(program_);
+    rewrite_linear_of_images(program_);
     fuse_layers();
     compute_on_codes(program_);
     remember_grids();
@@ -68,14 +69,11 @@ class RuntimeLowering {
       const std::optional<onednn::Layer> layer =
           is_known ? onednn::read_layer(program_, constants, node, reason) : std::nullopt;
       if (layer) {
-        // What cannot be fused follows in float.
-        const auto tried = {onednn::read_epilogue(*layer), onednn::Epilogue{}};
-        const bool fused = std::any_of(tried.begin(), tried.end(), [&](const onednn::Epilogue& epilogue) {
-          const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason);
-          if (packed) fuse(*layer, epilogue, *packed);
-          return packed.has_value();
-        });
-        if (fused) continue;
+        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer, onednn::Backend::kRuntime);
+        if (const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason)) {
+          fuse(*layer, epilogue, *packed);
+          continue;
+        }
       }
       problems_.push_back(node->describe() + ": " + reason);
     }

@@ -88,7 +88,7 @@ TEST_F(LowerToRuntime, FlattensImagesInPyTorchsOrder) {
 }
 
 TEST_F(LowerToRuntime, NamesWhatItHasNoKernelFor) {
-  Value* x = through(net, net.input("x", {1, 6, 4}), kImage);
+  Value* x = through(net, net.input("x", {1, 2, 3, 6, 4}), kImage);
   x = net.op("aten.linear.default", {{"input", x}, {"weight", int8_weight(net, "a", {4, 4})}}, "deep");
   x = through(net, x, kHidden);
   const std::string text = refusal(unary("sigmoid", x));
