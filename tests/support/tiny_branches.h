@@ -8,7 +8,7 @@ namespace torquant {
 
 // A model with the nodes that TinyModel lacks, on images of [6, 6, 6]: quantize → convolution in 3 groups → table →
 // mean over windows; times the mean of each channel; both behind one another, rearranged, plus a pixel → dequantize.
-class TinyBranches {
+class TinyBranches : public TinyLayers {
  public:
   TinyBranches() {
     using namespace format;
@@ -33,24 +33,8 @@ class TinyBranches {
     model.nodes.push_back({"plus", Add{shuffled, mean, sum}});
     model.nodes.push_back({"dequantize", Dequantize{sum, y}});
   }
-  TinyBranches(const TinyBranches&) = delete;
-  TinyBranches& operator=(const TinyBranches&) = delete;
-
-  template <class Operation>
-  Operation& at(size_t node) {
-    return std::get<Operation>(model.nodes[node].operation);
-  }
-
-  format::Model model;
 
  private:
-  format::ValueIndex add(const char* name, std::vector<int64_t> sizes,
-                         format::ValueType type = format::ValueType::kUint8) {
-    model.values.push_back(
-        {.name = name, .type = type, .sizes = std::move(sizes), .grid = {.scale = 0.05, .zero_point = 120}});
-    return static_cast<format::ValueIndex>(model.values.size() - 1);
-  }
-
   // 3x3, 2 inputs and 4 outputs a group: weights count up and down.
   format::Layer grouped(format::ValueIndex input, format::ValueIndex output) {
     format::Layer layer{

@@ -7,7 +7,7 @@ namespace torquant {
 // A model that computes in float between codes, on images of [6, 4, 5]: quantize → 1x1 convolution that ends in floats
 // → silu → times the mean of each channel → transposed, beside itself → softmax over the channels → quantize →
 // max-pool → dequantize. What the softmax gives is an output, too.
-class TinyFloats {
+class TinyFloats : public TinyLayers {
  public:
   TinyFloats() {
     using namespace format;
@@ -34,24 +34,8 @@ class TinyFloats {
     model.nodes.push_back({"pool", MaxPool{again, small, {.kernel = {2, 2}, .stride = {2, 2}}}});
     model.nodes.push_back({"dequantize", Dequantize{small, y}});
   }
-  TinyFloats(const TinyFloats&) = delete;
-  TinyFloats& operator=(const TinyFloats&) = delete;
-
-  template <class Operation>
-  Operation& at(size_t node) {
-    return std::get<Operation>(model.nodes[node].operation);
-  }
-
-  format::Model model;
 
  private:
-  format::ValueIndex add(const char* name, std::vector<int64_t> sizes,
-                         format::ValueType type = format::ValueType::kUint8) {
-    model.values.push_back(
-        {.name = name, .type = type, .sizes = std::move(sizes), .grid = {.scale = 0.05, .zero_point = 120}});
-    return static_cast<format::ValueIndex>(model.values.size() - 1);
-  }
-
   format::Layer point(format::ValueIndex input, format::ValueIndex output) {
     format::Layer layer{.input = input, .output = output};
     const PackedShape shape = format::packed_shape(layer, 6, 8);

@@ -10,18 +10,29 @@
 
 namespace torquant {
 
-// Layers with random weights, and the memory that they point to.
+// A model in the making: values on one grid, layers with random weights, and the memory that they point to.
 class TinyLayers {
  public:
   TinyLayers() = default;
   TinyLayers(const TinyLayers&) = delete;
   TinyLayers& operator=(const TinyLayers&) = delete;
 
-  format::Layer& layer_of(size_t node) { return std::get<format::Layer>(model.nodes[node].operation); }
+  template <class Operation>
+  Operation& at(size_t node) {
+    return std::get<Operation>(model.nodes[node].operation);
+  }
+  format::Layer& layer_of(size_t node) { return at<format::Layer>(node); }
 
   format::Model model;
 
  protected:
+  format::ValueIndex add(const char* name, std::vector<int64_t> sizes,
+                         format::ValueType type = format::ValueType::kUint8) {
+    model.values.push_back(
+        {.name = name, .type = type, .sizes = std::move(sizes), .grid = {.scale = 0.05, .zero_point = 120}});
+    return static_cast<format::ValueIndex>(model.values.size() - 1);
+  }
+
   format::Layer layer(format::ValueIndex input, format::ValueIndex output, int64_t channels, int64_t inputs,
                       const format::Windows& windows) {
     const PackedShape shape = format::packed_shape({.input = 0, .output = 0, .windows = windows}, inputs, channels);
@@ -57,11 +68,6 @@ class TinyModel : public TinyLayers {
  public:
   TinyModel() {
     using namespace format;
-    const TensorGrid grid{.scale = 0.05, .zero_point = 120};
-    const auto add = [&](const char* name, std::vector<int64_t> sizes, ValueType type = ValueType::kUint8) {
-      model.values.push_back({.name = name, .type = type, .sizes = std::move(sizes), .grid = grid});
-      return static_cast<ValueIndex>(model.values.size() - 1);
-    };
     const ValueIndex x = add("x", {1, 3, 8, 8}, ValueType::kFloat32), codes = add("codes", {1, 3, 8, 8});
     const ValueIndex wide = add("wide", {1, 20, 8, 8}), small = add("small", {1, 20, 4, 4});
     const ValueIndex sum = add("sum", {1, 20, 4, 4}), twice = add("twice", {1, 20, 4, 4});

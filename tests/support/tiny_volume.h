@@ -10,11 +10,6 @@ class TinyVolume : public TinyLayers {
  public:
   TinyVolume() {
     using namespace format;
-    const auto add = [&](const char* name, std::vector<int64_t> sizes, ValueType type = ValueType::kUint8) {
-      model.values.push_back(
-          {.name = name, .type = type, .sizes = std::move(sizes), .grid = {.scale = 0.05, .zero_point = 120}});
-      return static_cast<ValueIndex>(model.values.size() - 1);
-    };
     const ValueIndex x = add("x", {1, 2, 3, 6, 5}, ValueType::kFloat32), codes = add("codes", {1, 2, 3, 6, 5});
     const ValueIndex wide = add("wide", {1, 20, 4, 3, 5}), sum = add("sum", {1, 20, 4, 3, 5});
     const ValueIndex turned = add("turned", {1, 20, 3, 4, 5}), mean = add("mean", {1, 20, 1, 1, 1});
