@@ -42,9 +42,10 @@ Value* clamped(Value* codes, const Grid& range, Node* reader) {
     narrowed.min = std::clamp(made->grid.min, range.min, range.max);
     narrowed.max = std::clamp(made->grid.max, range.min, range.max);
   }
+  const bool is_read_alone = sole_reader(codes) != nullptr && sole_reader(reader->input("self")) == reader;
   const bool on_one_grid = made && made->grid.scale == range.scale && made->grid.zero_point == range.zero_point &&
                            made->grid.dtype == range.dtype;
-  if (!on_one_grid || sole_reader(codes) == nullptr || narrowed.min == narrowed.max) {
+  if (!on_one_grid || !is_read_alone || narrowed.min == narrowed.max) {
     return NodeBuilder(reader->graph(), reader, *reader).clamp(codes, range.min, range.max);
   }
   producer->set_arg("quant_min", narrowed.min);

@@ -47,6 +47,11 @@ TEST_F(ClampCodes, OfCodesThatOthersRead) {
   expect_same({clamped, dequantize(net, codes, kSigned)}, 1, 1);
 }
 
+TEST_F(ClampCodes, OfNumbersThatOthersRead) {
+  Value* x = through(net, net.input("x", {4, 500}), kSigned);
+  expect_same({through(net, clamp(x, -0.511, 1.234), kSigned), x}, 1, 1);
+}
+
 TEST_F(ClampCodes, OfStoredCodes) {
   Value* stored = net.buffer("codes", at::randint(-128, 128, {300}).to(at::kChar));
   expect_same({through(net, net.relu(dequantize(net, stored, kSigned)), kSigned)}, 0, 1);

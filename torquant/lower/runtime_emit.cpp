@@ -23,6 +23,7 @@ const OpId kAddCodes{"torquant.add_codes.default"};
 const OpId kMulCodes{"torquant.mul_codes.default"};
 const OpId kMapCodes{"torquant.map_codes.default"};
 const OpId kAvgPoolCodes{"torquant.avg_pool2d_codes.default"};
+const OpId kClamp{"aten.clamp.default"};
 const OpId kMaxPoolCodes{"quantized.max_pool2d.default"};
 
 class Emitter {
@@ -112,11 +113,22 @@ class Emitter {
     if (node.op() == kMapCodes) {
       const at::Tensor* table = program_.tensor_of(node.input("table"));
       const auto* codes = table->const_data_ptr<uint8_t>();
-      const std::vector<uint8_t>& kept = made_.flags.emplace_back(codes, codes + table->numel());
-      builder_.add_node(node, format::MapCodes{input, builder_.add_codes(output, facts_.grids.at(&output)), kept});
+      add_table(node, input, facts_.grids.at(&output), std::vector<uint8_t>(codes, codes + table->numel()));
+      return true;
+    }
+    if (node.op() == kClamp) {  // of codes, by clamp_codes()
+      std::vector<uint8_t> table;
+      for (int64_t code = 0; code < 256; ++code)
+        table.push_back(static_cast<uint8_t>(std::clamp(code, int_arg(node, "min"), int_arg(node, "max"))));
+      add_table(node, input, builder_.grid_of(input), std::move(table));
       return true;
     }
     return false;
+  }
+
+  void add_table(const Node& node, ValueIndex input, const TensorGrid& grid, std::vector<uint8_t> table) {
+    const std::vector<uint8_t>& kept = made_.flags.emplace_back(std::move(table));
+    builder_.add_node(node, format::MapCodes{input, builder_.add_codes(*node.output(), grid), kept});
   }
 
   static format::Windows windows_of(const Node& node) {

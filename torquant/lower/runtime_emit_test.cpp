@@ -125,6 +125,13 @@ TEST_F(RuntimeOperators, ChannelsBehindOneAnother) {
   expect_one_step(through(net, conv(all, "b", 4, {3, 3}, {{"padding", Ints{1, 1}}}), kHidden), kHidden);
 }
 
+TEST_F(RuntimeOperators, ClampsOfCodesThatOthersReadAsWell) {
+  Value* x = image({2, 5, 4, 6});
+  Value* clamped = through(net, unary("relu", x), kImage);
+  expect_equal(
+      through(net, op("cat.default", {{"tensors", std::vector<Value*>{x, clamped}}, {"dim", int64_t{1}}}), kImage));
+}
+
 TEST_F(RuntimeOperators, ShufflesChannelsWithOneTable) {
   Value* x = image({2, 6, 4, 5});
   x = op("view.default", {{"self", x}, {"size", Ints{2, 2, 3, 4, 5}}});
