@@ -236,11 +236,21 @@ class Emitter {
   // Zeros around an image are the border of the layers that read it.
   bool emit_pad(const Node& node, ValueIndex input) {
     const std::vector<int64_t> sizes = ints_arg(node, "pad");  // from the last dimension on: in front, behind, …
+    const size_t rank = node.output()->tensor().rank();
     const bool of_image =
-        node.output()->tensor().rank() == 4 && sizes.size() <= 4 && int_arg(node, "value") == grid_of(input).zero_point;
+        rank <= 4 && sizes.size() + 4 <= 2 * rank && int_arg(node, "value") == grid_of(input).zero_point;
     if (!of_image || std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size < 0; })) return false;
     pads_[node.output()] = {input, {sizes.size() > 2 ? sizes[2] : 0, sizes.empty() ? 0 : sizes[0]}};
     return true;
+  }
+
+  // Those of a value itself.
+  at::Tensor places_in(ValueIndex value) const {
+    std::vector<int64_t> sizes = made_.model.values[value].sizes;
+    sizes[0] = 1;
+    int64_t count = 1;
+    for (const int64_t size : sizes) count *= size;
+    return at::arange(count, at::kLong).reshape(sizes);
   }
 
   // Notes where the codes come from that `node` only moves; false where it does more, or nothing is known of its input.
@@ -256,11 +266,7 @@ class Emitter {
     if (earlier != moved_.end()) {
       places = earlier->second.places;
     } else {
-      std::vector<int64_t> sizes = value.sizes;
-      sizes[0] = 1;
-      int64_t count = 1;
-      for (const int64_t size : sizes) count *= size;
-      places = at::arange(count, at::kLong).reshape(sizes);
+      places = places_in(from);
     }
     places = runtime_lowering::move_places(node, places);
     if (!places.defined() || node.output()->tensor().sizes[0] != *batch_) return false;
@@ -276,7 +282,27 @@ class Emitter {
     return places.numel() == count && at::equal(places.flatten(), at::arange(count, at::kLong));
   }
 
-  ValueIndex emit_moved(const Value& value, const Moved& moved) {
+  // Where all movements together have no pattern, but the first ones do: those that follow, from the codes between.
+  Moved in_two_steps(const Value& value, const Moved& moved) {
+    if (runtime_lowering::as_rearrange(moved.places)) return moved;
+    std::vector<const Node*> rest;
+    const Value* between = &value;
+    while (true) {
+      rest.push_back(between->producer());
+      between = first_input(*between->producer());
+      const auto earlier = moved_.find(between);
+      if (earlier == moved_.end()) return moved;
+      const bool is_value = between->tensor().rank() <= format::kMostSizes;
+      if (is_value && runtime_lowering::as_rearrange(earlier->second.places)) break;
+    }
+    const ValueIndex from = *find(between);
+    at::Tensor places = places_in(from);
+    for (size_t i = rest.size(); i-- > 0;) places = runtime_lowering::move_places(*rest[i], places);
+    return {from, std::move(places)};
+  }
+
+  ValueIndex emit_moved(const Value& value, const Moved& direct) {
+    const Moved moved = in_two_steps(value, direct);
     const ValueIndex from = moved.from;
     int64_t count = 1;
     for (size_t i = 1; i < made_.model.values[from].sizes.size(); ++i) count *= made_.model.values[from].sizes[i];
