@@ -126,7 +126,8 @@ void compare(const Options& options) {
 
   const auto steps = [](const Stage& stage) { return stage.alone && stage.is_codes ? stage.alone->steps : -1; };
   const Stage& worst = *std::ranges::max_element(stages, {}, [&](const Stage& stage) { return steps(stage); });
-  const auto compared = std::ranges::count_if(stages, [](const Stage& stage) { return stage.alone.has_value(); });
+  size_t compared = 0;  // also together with one behind it
+  for (const size_t at : where_compared(stages)) compared += stages[at].alone ? 1 : 0;
   const auto output = [&](format::ValueIndex index) -> const Stage& {
     const std::string& name = made.model().values[index].name;
     return *std::ranges::find(stages, name, &Stage::value);
@@ -146,13 +147,15 @@ void compare(const Options& options) {
     fmt::print("{}\n", result.dump());
   } else {
     print_stages(stages);
-    std::string ends;
+    const int64_t most = std::max<int64_t>(0, steps(worst));
+    fmt::print("\n{} of {} nodes alone: ", compared, stages.size());
+    fmt::print("{}", most == 0 ? "all codes are equal"
+                               : fmt::format("at most {} step{} ({})", most, most == 1 ? "" : "s", worst.node));
     for (const format::ValueIndex index : made.model().outputs) {
       const std::optional<Difference>& end = output(index).in_chain;
-      ends += fmt::format(", output {}: {}", output(index).value, end ? decibels(end->sqnr) : "not compared");
+      fmt::print("; output {} in the chain: {}", output(index).value, end ? decibels(end->sqnr) : "not compared");
     }
-    fmt::print("\n{} of {} nodes alone: at most {} {} ({}){}\n", compared, stages.size(),
-               std::max<int64_t>(0, steps(worst)), steps(worst) == 1 ? "step" : "steps", worst.node, ends);
+    fmt::print("\n");
   }
   const auto bad = std::ranges::find_if_not(stages, &Stage::holds);
   if (bad == stages.end()) return;

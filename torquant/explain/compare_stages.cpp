@@ -124,25 +124,26 @@ class Comparison {
 
   // Fills expected_, on a run of the program.
   void see_program(const Program& program) {
-    std::unordered_multimap<const Node*, std::pair<const Value*, ValueIndex>> wanted;
+    std::unordered_multimap<const Value*, ValueIndex> wanted;
     for (const format::Node& node : model_.nodes) {
       const ValueIndex index = output_of(node.operation);
-      const Value* source = stands_for(program.graph(), model_.values[index]);
-      if (source != nullptr && source->producer() != nullptr && source->producer()->output() == source)
-        wanted.emplace(source->producer(), std::pair(source, index));
+      if (const Value* source = stands_for(program.graph(), model_.values[index])) wanted.emplace(source, index);
     }
-    const auto keep = [&](const Node& node, std::span<const c10::IValue> outputs) {
-      const auto [first, last] = wanted.equal_range(&node);
+    const auto keep = [&](const Value* source, const at::Tensor& tensor) {
+      const auto [first, last] = wanted.equal_range(source);
       for (auto it = first; it != last; ++it) {
-        const auto& [source, index] = it->second;
-        if (!outputs[0].isTensor()) continue;
-        const format::Value& value = model_.values[index];
-        expected_[index] = as_in_model(*source, outputs[0].toTensor(), value, sizes_of(value, batch_));
+        const format::Value& value = model_.values[it->second];
+        expected_[it->second] = as_in_model(*source, tensor, value, sizes_of(value, batch_));
       }
+    };
+    const auto after_node = [&](const Node& node, std::span<const c10::IValue> outputs) {
+      if (node.output() != nullptr && outputs[0].isTensor()) keep(node.output(), outputs[0].toTensor());
     };
     std::vector<at::Tensor> inputs;
     for (const ValueIndex input : model_.inputs) inputs.push_back(expected_[input].clone());
-    (void)Interpreter(program, {.handlers = {}, .after_node = keep}).forward(inputs);
+    (void)Interpreter(program, {.handlers = {}, .after_node = after_node}).forward(inputs);
+    const std::vector<Value*> of_program = program.user_inputs();
+    for (size_t i = 0; i < of_program.size(); ++i) keep(of_program[i], expected_[model_.inputs[i]]);
   }
 
   void run_alone(size_t node, Stage& stage) const {

@@ -90,10 +90,12 @@ TEST_F(CompareStages, WhatIsQuantizedInFrontOfAMovementStandsForItsNumbers) {
   Value* x = through(net, net.input("x", {1, 5, 6, 6}), kImage);
   Value* a = unary("relu", conv(x, "a", 4, {1, 1}));
   Value* b = conv(x, "b", 4, {1, 1});
-  Value* y = through(net, op("cat.default", {{"tensors", std::vector<Value*>{a, b}}, {"dim", int64_t{1}}}), kHidden);
+  Value* input = net.program().graph().find_value("x");
+  Value* y =
+      through(net, op("cat.default", {{"tensors", std::vector<Value*>{a, b, input}}, {"dim", int64_t{1}}}), kHidden);
   const std::vector<Stage> stages = compare(y);
   for (const Stage& stage : stages) EXPECT_TRUE(stage.alone && stage.holds()) << stage.node << ", " << stage.value;
-  EXPECT_EQ(stages.size(), 5u) << "quantize, two layers, cat, dequantize";
+  EXPECT_EQ(stages.size(), 6u) << "the input on two grids, two layers, cat, dequantize";
 }
 
 TEST_F(CompareStages, ValuesThatTheProgramDoesNotHaveGoWithTheNextNode) {
