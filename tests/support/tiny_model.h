@@ -10,9 +10,50 @@
 
 namespace torquant {
 
+// Layers with random weights, and the memory that they point to.
+class TinyLayers {
+ public:
+  TinyLayers() = default;
+  TinyLayers(const TinyLayers&) = delete;
+  TinyLayers& operator=(const TinyLayers&) = delete;
+
+  format::Layer& layer_of(size_t node) { return std::get<format::Layer>(model.nodes[node].operation); }
+
+  format::Model model;
+
+ protected:
+  format::Layer layer(format::ValueIndex input, format::ValueIndex output, int64_t channels, int64_t inputs,
+                      const format::Windows& windows) {
+    const PackedShape shape = format::packed_shape({.input = 0, .output = 0, .windows = windows}, inputs, channels);
+    std::vector<int8_t> codes(shape.codes());
+    for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
+    std::vector<int8_t>& packed = weights_.emplace_back(shape.bytes());
+    pack_weights(shape, codes.data(), packed.data());
+    const size_t padded = shape.panels() * 16;
+    const std::vector<int32_t> sums = column_sums(shape, codes.data());
+    std::vector<int32_t>& start = starts_.emplace_back(padded, 0);
+    for (size_t n = 0; n < shape.channels; ++n) start[n] = -120 * sums[n];
+    return {.input = input,
+            .output = output,
+            .windows = windows,
+            .weights = packed,
+            .pairs_fit = flags_.emplace_back(pairs_fit(shape, packed.data())),
+            .start = start,
+            .multiplier = numbers_.emplace_back(padded, 0.004f),
+            .offset = numbers_.emplace_back(padded, 110.0f)};
+  }
+
+ private:
+  std::mt19937 random_{4};
+  std::deque<std::vector<int8_t>> weights_;
+  std::deque<std::vector<uint8_t>> flags_;
+  std::deque<std::vector<int32_t>> starts_;
+  std::deque<std::vector<float>> numbers_;
+};
+
 // A model with a node of each kind, its weights random: quantize → 3x3 convolution (padded) → max-pool → 1x1
 // convolution + residual → + → mean → flatten → linear to floats. Images of [3, 8, 8], 5 classes.
-class TinyModel {
+class TinyModel : public TinyLayers {
  public:
   TinyModel() {
     using namespace format;
@@ -40,40 +81,6 @@ class TinyModel {
     model.nodes.push_back({"flatten", Flatten{mean, flat}});
     model.nodes.push_back({"linear", layer(flat, y, 5, 20, {})});
   }
-  TinyModel(const TinyModel&) = delete;
-  TinyModel& operator=(const TinyModel&) = delete;
-
-  format::Layer& layer_of(size_t node) { return std::get<format::Layer>(model.nodes[node].operation); }
-
-  format::Model model;
-
- private:
-  format::Layer layer(format::ValueIndex input, format::ValueIndex output, int64_t channels, int64_t inputs,
-                      const format::Windows& windows) {
-    const PackedShape shape = format::packed_shape({.input = 0, .output = 0, .windows = windows}, inputs, channels);
-    std::vector<int8_t> codes(shape.codes());
-    for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
-    std::vector<int8_t>& packed = weights_.emplace_back(shape.bytes());
-    pack_weights(shape, codes.data(), packed.data());
-    const size_t padded = shape.panels() * 16;
-    const std::vector<int32_t> sums = column_sums(shape, codes.data());
-    std::vector<int32_t>& start = starts_.emplace_back(padded, 0);
-    for (size_t n = 0; n < shape.channels; ++n) start[n] = -120 * sums[n];
-    return {.input = input,
-            .output = output,
-            .windows = windows,
-            .weights = packed,
-            .pairs_fit = flags_.emplace_back(pairs_fit(shape, packed.data())),
-            .start = start,
-            .multiplier = numbers_.emplace_back(padded, 0.004f),
-            .offset = numbers_.emplace_back(padded, 110.0f)};
-  }
-
-  std::mt19937 random_{4};
-  std::deque<std::vector<int8_t>> weights_;
-  std::deque<std::vector<uint8_t>> flags_;
-  std::deque<std::vector<int32_t>> starts_;
-  std::deque<std::vector<float>> numbers_;
 };
 
 }  // namespace torquant

@@ -4,6 +4,7 @@
 
 #include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_volume.h"
 #include "torquant/format/tqm_file.h"
 
 namespace torquant {
@@ -65,9 +66,10 @@ int main(int argc, char** argv) {
   const std::string folder = argv[1];
   const torquant::TinyModel tiny;
   const torquant::TinyBranches branches;
+  const torquant::TinyVolume volume;
   const torquant::DepthwiseModel depthwise;
-  const bool written = torquant::write(tiny.model, folder + "/tiny") &&
-                       torquant::write(branches.model, folder + "/branches") &&
-                       torquant::write(depthwise.model, folder + "/depthwise");
+  const bool written =
+      torquant::write(tiny.model, folder + "/tiny") && torquant::write(branches.model, folder + "/branches") &&
+      torquant::write(volume.model, folder + "/volume") && torquant::write(depthwise.model, folder + "/depthwise");
   return written ? 0 : 1;
 }

@@ -17,7 +17,7 @@ int64_t multiply_accumulates(const Model& model, const Operation& operation) {
   int64_t outputs = 1;
   for (size_t i = 1; i < model.values[layer->output].sizes.size(); ++i) outputs *= model.values[layer->output].sizes[i];
   const int64_t depth = layer->depthwise ? 1 : model.values[layer->input].sizes[1] / layer->groups;
-  return outputs * depth * layer->windows.kernel[0] * layer->windows.kernel[1];
+  return outputs * depth * layer->windows.taps();
 }
 
 int64_t weight_bytes(const Operation& operation) {

@@ -1,6 +1,7 @@
 #include "torquant/format/model.h"
 
 #include <cstdlib>
+#include <tuple>
 
 namespace torquant::format {
 namespace {
@@ -23,12 +24,15 @@ std::string text_of(const std::vector<int64_t>& sizes) {
 }
 
 struct Image {
-  int64_t channels, height, width;
+  int64_t channels, depth, height, width;
 };
 
 Image image_of(const Value& value) {
   const size_t rank = value.sizes.size();
-  return {value.sizes[1], rank == 4 ? value.sizes[2] : 1, rank == 2 ? 1 : value.sizes.back()};
+  return {.channels = value.sizes[1],
+          .depth = rank == 5 ? value.sizes[2] : 1,
+          .height = rank >= 4 ? value.sizes[rank - 2] : 1,
+          .width = rank == 2 ? 1 : value.sizes.back()};
 }
 
 Result<void> check_name(const std::string& name) {
@@ -39,8 +43,8 @@ Result<void> check_name(const std::string& name) {
 
 Result<void> check_value(const Value& value, int64_t batch) {
   const auto error = [&](const std::string& what) { return ErrorText{.where = "value " + value.name, .what = what}; };
-  if (value.sizes.size() < 2 || value.sizes.size() > 4) {
-    return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L] or [N, C, H, W]");
+  if (value.sizes.size() < 2 || value.sizes.size() > kMostSizes) {
+    return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]");
   }
   if (value.sizes[0] != batch)
     return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
@@ -72,7 +76,7 @@ class NodeRules {
   std::string operator()(const Flatten& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
-    const bool fits = out.height == 1 && out.width == 1 && in.channels * in.height * in.width == out.channels;
+    const bool fits = pixels(out) == 1 && in.channels * pixels(in) == out.channels;
     return fits && batch(node.input) == batch(node.output) ? "" : sizes_of(node.input, node.output);
   }
   std::string operator()(const Add& node) const {
@@ -99,7 +103,8 @@ class NodeRules {
       const Image in = image_of(value(input));
       if (!on_codes({input, node.output})) return kTypes;
       if (!same_grid(input, node.output)) return kGrids;
-      if (in.height != out.height || in.width != out.width || batch(input) != batch(node.output))
+      if (in.depth != out.depth || in.height != out.height || in.width != out.width ||
+          batch(input) != batch(node.output))
         return sizes_of(input, node.output);
       channels += in.channels;
     }
@@ -109,7 +114,7 @@ class NodeRules {
     if (!on_codes({node.input, node.output})) return kTypes;
     if (!same_grid(node.input, node.output)) return kGrids;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
-    const int64_t held = in.channels * in.height * in.width;
+    const int64_t held = in.channels * pixels(in);
     if (node.sizes.size() != node.steps.size() || batch(node.input) != batch(node.output) || node.begin < 0 ||
         node.begin >= held)
       return sizes_of(node.input, node.output);
@@ -122,7 +127,7 @@ class NodeRules {
       (step < 0 ? least : most) += (size - 1) * step;
       if (least < 0 || most >= held) return "reads elements outside its input";
     }
-    return count == out.channels * out.height * out.width ? "" : sizes_of(node.input, node.output);
+    return count == out.channels * pixels(out) ? "" : sizes_of(node.input, node.output);
   }
   std::string operator()(const AveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
@@ -131,20 +136,22 @@ class NodeRules {
     const std::string problem = windows_fit(windows, node.input, node.output);
     if (!problem.empty()) return problem;
     if (windows.dilation[0] != 1 || windows.dilation[1] != 1) return "has dilated windows";
+    if (!of_one_plane(windows)) return kDepth;
     if (in.channels != out.channels) return sizes_of(node.input, node.output);
-    return mean_fits(node.input, windows.kernel[0] * windows.kernel[1], node.output) ? "" : kScales;
+    return mean_fits(node.input, windows.taps(), node.output) ? "" : kScales;
   }
   std::string operator()(const GlobalAveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
-    const bool fits = out.height == 1 && out.width == 1 && in.channels == out.channels;
+    const bool fits = pixels(out) == 1 && in.channels == out.channels;
     if (!fits || batch(node.input) != batch(node.output)) return sizes_of(node.input, node.output);
-    return mean_fits(node.input, in.height * in.width, node.output) ? "" : kScales;
+    return mean_fits(node.input, pixels(in), node.output) ? "" : kScales;
   }
   std::string operator()(const MaxPool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const std::string problem = windows_fit(node.windows, node.input, node.output);
+    if (problem.empty() && !of_one_plane(node.windows)) return kDepth;
     return !problem.empty() || in.channels == out.channels ? problem : sizes_of(node.input, node.output);
   }
   std::string operator()(const Layer& node) const {
@@ -155,9 +162,9 @@ class NodeRules {
     const std::string problem = windows_fit(node.windows, node.input, node.output);
     if (!problem.empty()) return problem;
     if (node.groups < 1 || in.channels % node.groups != 0 || out.channels % node.groups != 0 ||
-        (node.depthwise && (node.groups != 1 || in.channels != out.channels)))
+        (node.depthwise && (node.groups != 1 || in.channels != out.channels || !of_one_plane(node.windows))))
       return "has " + std::to_string(node.groups) + " groups: " + sizes_of(node.input, node.output);
-    const int64_t taps = node.windows.kernel[0] * node.windows.kernel[1];
+    const int64_t taps = node.windows.taps();
     const auto groups = static_cast<size_t>(node.groups), channels = static_cast<size_t>(out.channels) / groups;
     const size_t padded = (channels + 15) / 16 * 16 * groups;
     const size_t bytes = node.depthwise ? static_cast<size_t>(taps) * padded
@@ -184,15 +191,18 @@ class NodeRules {
 
  private:
   static constexpr const char* kTypes = "reads or gives values of another type than it computes";
+  static constexpr const char* kDepth = "has windows of more than one plane";
   static constexpr const char* kGrids = "moves codes to another grid";
   static constexpr const char* kScales = "has scales too far apart, or sums, for 32 bits";
 
   std::string of_two(ValueIndex a, ValueIndex b, ValueIndex output) const {
     if (!on_codes({a, b, output})) return kTypes;
     const Image one = image_of(value(b)), all = image_of(value(a));
-    const bool of_pixel = one.height * one.width == 1 && one.channels == all.channels && batch(a) == batch(b);
+    const bool of_pixel = pixels(one) == 1 && one.channels == all.channels && batch(a) == batch(b);
     return of_pixel || same_sizes(a, b).empty() ? same_sizes(a, output) : sizes_of(b, a);
   }
+  static int64_t pixels(const Image& image) { return image.depth * image.height * image.width; }
+  static bool of_one_plane(const Windows& windows) { return windows.planes.kernel == 1 && windows.planes.stride == 1; }
   bool same_grid(ValueIndex a, ValueIndex b) const {
     return value(a).grid.scale == value(b).grid.scale && value(a).grid.zero_point == value(b).grid.zero_point;
   }
@@ -217,17 +227,18 @@ class NodeRules {
   }
   std::string windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const {
     const Image in = image_of(value(input)), out = image_of(value(output));
-    const int64_t in_size[2] = {in.height, in.width}, out_size[2] = {out.height, out.width};
-    for (size_t i = 0; i < 2; ++i) {
-      for (const int64_t size : {windows.kernel[i], windows.stride[i], windows.dilation[i]}) {
+    for (const auto& [axis, in_size, out_size] :
+         {std::tuple(windows.rows(), in.height, out.height), std::tuple(windows.columns(), in.width, out.width),
+          std::tuple(windows.planes, in.depth, out.depth)}) {
+      for (const int64_t size : {axis.kernel, axis.stride, axis.dilation}) {
         if (size < 1 || size > kMostOfWindow) return "has a kernel, stride or dilation of " + std::to_string(size);
       }
-      const int64_t reach = (windows.kernel[i] - 1) * windows.dilation[i] + 1, padding = windows.padding[i];
+      const int64_t reach = (axis.kernel - 1) * axis.dilation + 1, padding = axis.padding;
       if (reach > kMostOfWindow) return "has a window of " + std::to_string(reach) + " pixels";
       if (padding < 0 || padding >= reach)
         return "has padding " + std::to_string(padding) + " around a window of " + std::to_string(reach);
-      const int64_t last = (out_size[i] - 1) * windows.stride[i] - padding;  // where the last window begins
-      if (last >= in_size[i] || last + reach + windows.stride[i] <= in_size[i]) return sizes_of(input, output);
+      const int64_t last = (out_size - 1) * axis.stride - padding;  // where the last window begins
+      if (last >= in_size || last + reach + axis.stride <= in_size) return sizes_of(input, output);
     }
     return batch(input) == batch(output) ? "" : sizes_of(input, output);
   }
@@ -240,7 +251,7 @@ class NodeRules {
 PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
   return {.channels = static_cast<size_t>(channels / layer.groups),
           .inputs = static_cast<size_t>(inputs / layer.groups),
-          .kernel_height = static_cast<size_t>(layer.windows.kernel[0]),
+          .kernel_height = static_cast<size_t>(layer.windows.planes.kernel * layer.windows.kernel[0]),
           .kernel_width = static_cast<size_t>(layer.windows.kernel[1]),
           .whole_rows = layer.windows.dilation[1] == 1 && layer.groups == 1};
 }

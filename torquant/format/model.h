@@ -18,7 +18,8 @@ namespace torquant::format {
 
 enum class ValueType : uint8_t { kFloat32, kUint8 };
 
-// What nodes hand on. Sizes are PyTorch's: [N, C], [N, C, L] or [N, C, H, W]; N is the model's least batch.
+// What nodes hand on. Sizes are PyTorch's: [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]; N is the model's least
+// batch.
 struct Value {
   std::string name;
   ValueType type = ValueType::kUint8;
@@ -38,12 +39,20 @@ struct Dequantize {
   ValueIndex input, output;
 };
 
-// Where the windows of a convolution or pool lie.
+// Where the windows of a convolution or pool lie. Those of a pool are of one plane.
 struct Windows {
   int64_t kernel[2] = {1, 1};  // rows, columns
   int64_t stride[2] = {1, 1};
   int64_t padding[2] = {0, 0};  // in front; what windows reach behind the image is padding as well
   int64_t dilation[2] = {1, 1};
+  struct Axis {
+    int64_t kernel = 1, stride = 1, padding = 0, dilation = 1;
+  };
+  Axis planes = {};
+
+  Axis rows() const { return {kernel[0], stride[0], padding[0], dilation[0]}; }
+  Axis columns() const { return {kernel[1], stride[1], padding[1], dilation[1]}; }
+  int64_t taps() const { return planes.kernel * kernel[0] * kernel[1]; }
 };
 
 // A convolution or a linear layer, with all that is fused into it (K1 to K3). An output of floats is what is
@@ -147,7 +156,7 @@ ValueIndex output_of(const Operation& operation);
 // (docs/file_format.md).
 constexpr size_t kMostNodes = 1 << 14;   // and values
 constexpr size_t kMostOfName = 1 << 10;  // bytes
-constexpr size_t kMostSizes = 4;
+constexpr size_t kMostSizes = 5;
 
 // Whether the runtime can run it without leaving any memory: indices, sizes, grids, spans and the order of nodes. The
 // error names node and value.

@@ -40,8 +40,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Damage{"takes batches of 0 to 9", [](TinyModel& t) { t.model.least_batch = 0; }},
         Damage{"takes batches of 1 to 0", [](TinyModel& t) { t.model.most_batch = 0; }},
-        Damage{"value wide: has sizes [1, 20, 8, 8, 1], not",
-               [](TinyModel& t) { t.model.values[2].sizes.push_back(1); }},
+        Damage{"value wide: has sizes [1, 20, 8, 8, 1, 1], not",
+               [](TinyModel& t) { t.model.values[2].sizes.resize(6, 1); }},
         Damage{"value wide: has sizes [1, 20, -8, 8]", [](TinyModel& t) { t.model.values[2].sizes[2] = -8; }},
         Damage{"value wide: has sizes [1, 65536, 65536, 8]",
                [](TinyModel& t) { t.model.values[2].sizes = {1, 65536, 65536, 8}; }},

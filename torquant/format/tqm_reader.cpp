@@ -25,7 +25,11 @@ Windows windows_of(const wire::Windows& windows) {
   return {.kernel = {windows.kernel_height(), windows.kernel_width()},
           .stride = {windows.stride_height(), windows.stride_width()},
           .padding = {windows.padding_height(), windows.padding_width()},
-          .dilation = {windows.dilation_height(), windows.dilation_width()}};
+          .dilation = {windows.dilation_height(), windows.dilation_width()},
+          .planes = {.kernel = windows.kernel_depth(),
+                     .stride = windows.stride_depth(),
+                     .padding = windows.padding_depth(),
+                     .dilation = windows.dilation_depth()}};
 }
 
 // Pieces of the data segment. One that leaves the segment or lies askew leaves an error behind, and so do pieces that

@@ -91,7 +91,8 @@ class Writer {
 
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {
     return wire::CreateWindows(builder_, w.kernel[0], w.kernel[1], w.stride[0], w.stride[1], w.padding[0], w.padding[1],
-                               w.dilation[0], w.dilation[1]);
+                               w.dilation[0], w.dilation[1], w.planes.kernel, w.planes.stride, w.planes.padding,
+                               w.planes.dilation);
   }
 
   template <class T>

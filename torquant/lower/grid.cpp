@@ -71,9 +71,9 @@ std::optional<OnGrid> dequantized(const Value* value) {
   return read_node && !is_written(value) ? read_node : std::nullopt;
 }
 
-Value* insert_quantize(Node* position, Value* numbers, const Grid& grid) {
-  return insert(ops::kQuantizePerTensor, numbers->name() + std::string(kQuantized), position, numbers, grid,
-                grid.dtype);
+Value* insert_quantize(Node* position, Value* numbers, const Grid& grid, const std::string& name) {
+  const std::string made = name.empty() ? numbers->name() + std::string(kQuantized) : name;
+  return insert(ops::kQuantizePerTensor, made, position, numbers, grid, grid.dtype);
 }
 
 Value* insert_dequantize(Node* position, Value* codes, const Grid& grid) {

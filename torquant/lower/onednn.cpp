@@ -39,7 +39,7 @@ std::optional<std::string> lower_layer(Program& program, const std::unordered_se
                                        std::string& reason) {
   const std::optional<onednn::Layer> layer = onednn::read_layer(program, constants, node, reason);
   if (!layer) return std::nullopt;
-  const onednn::Epilogue epilogue = onednn::read_epilogue(*layer);
+  const onednn::Epilogue epilogue = onednn::read_epilogue(*layer, onednn::Backend::kOneDnn);
   onednn::replace_by_operator(program, *layer, epilogue);
   return epilogue.describe();
 }

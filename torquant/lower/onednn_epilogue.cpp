@@ -36,8 +36,10 @@ std::optional<Activation> read_activation(const Node& node) {
 }
 
 // Whether LibTorch's operator takes the activation, behind a sum or without one. Its sources are not shipped: tried on
-// 2.13, where those left out raise "Unsupported post op".
-bool fuses(const Layer& layer, bool sum, const std::string& activation) {
+// 2.13, where those left out raise "Unsupported post op". The runtime has clamps of codes, which are not asked for
+// here.
+bool fuses(const Layer& layer, Backend backend, bool sum, const std::string& activation) {
+  if (backend == Backend::kRuntime) return false;
   if (activation == "relu") return layer.image_rank < 3;
   if (sum) return false;
   const bool of_images = activation == "hardtanh" || activation == "hardswish" || activation == "swish";
@@ -45,9 +47,9 @@ bool fuses(const Layer& layer, bool sum, const std::string& activation) {
 }
 
 // Codes in a part of uint8 (reduce_range, int8 without -128, a clamp): an activation that can clamp is made to.
-void clamp_in_registers(const Layer& layer, Epilogue& epilogue) {
+void clamp_in_registers(const Layer& layer, Backend backend, Epilogue& epilogue) {
   Grid& grid = *epilogue.output;
-  if (!epilogue.needs_clamp() || !fuses(layer, epilogue.addend != nullptr, "hardtanh")) return;
+  if (!epilogue.needs_clamp() || !fuses(layer, backend, epilogue.addend != nullptr, "hardtanh")) return;
   Limits limits;
   if (epilogue.activation == "relu") {
     limits.least = 0;
@@ -64,8 +66,9 @@ void clamp_in_registers(const Layer& layer, Epilogue& epilogue) {
 }
 
 // `sums` + what this gives, where it is an addition that the layer's operator can take along.
-bool read_sum(const Layer& layer, const Node& node, const Value* sums, Epilogue& epilogue) {
-  if (node.op() != ops::kAdd || (!layer.is_linear() && layer.image_rank != 2)) return false;
+bool read_sum(const Layer& layer, Backend backend, const Node& node, const Value* sums, Epilogue& epilogue) {
+  const bool has_sums = backend == Backend::kRuntime || layer.is_linear() || layer.image_rank == 2;
+  if (node.op() != ops::kAdd || !has_sums) return false;
   Value* self = node.input("self");
   Value* other = node.input("other");
   if (self == nullptr || other == nullptr || self == other || double_arg(node, "alpha") != 1) return false;
@@ -74,7 +77,7 @@ bool read_sum(const Layer& layer, const Node& node, const Value* sums, Epilogue&
   if (addend->tensor().sizes != sums->tensor().sizes) return false;
   std::optional<OnGrid> residual = dequantized(addend);
   if (residual && residual->grid.dtype != at::kByte) residual.reset();
-  if (!residual && !layer.is_linear()) return false;
+  if (!residual && (backend == Backend::kRuntime || !layer.is_linear())) return false;
   epilogue.addend = addend;
   epilogue.residual = residual;
   return true;
@@ -90,7 +93,8 @@ std::string Epilogue::describe() const {
   return text;
 }
 
-Epilogue read_epilogue(const Layer& layer) {
+Epilogue read_epilogue(const Layer& layer, Backend backend) {
+  const bool sums_of_floats = backend == Backend::kOneDnn && layer.is_linear();
   Epilogue fused;                // up to the last node that is fused whatever follows
   Epilogue open;                 // with nodes that are fused only if a quantize node follows
   std::optional<Limits> limits;  // of a clamp that is left to the codes
@@ -100,20 +104,20 @@ Epilogue read_epilogue(const Layer& layer) {
       if (quantize->grid.dtype != at::kByte) break;
       open.output = limited(quantize->grid, limits.value_or(Limits{}));
       open.nodes.push_back(user);
-      clamp_in_registers(layer, open);
+      clamp_in_registers(layer, backend, open);
       return open;
     }
     if (open.activation != "none" || limits) break;
-    if (open.addend == nullptr && read_sum(layer, *user, value, open)) {
+    if (open.addend == nullptr && read_sum(layer, backend, *user, value, open)) {
       open.nodes.push_back(user);
-      if (layer.is_linear()) fused = open;
+      if (sums_of_floats) fused = open;
     } else if (std::optional<Activation> activation = read_activation(*user)) {
       open.nodes.push_back(user);
-      if (fuses(layer, open.addend != nullptr, activation->name)) {
+      if (fuses(layer, backend, open.addend != nullptr, activation->name)) {
         open.activation = std::move(activation->name);
         open.scalars = std::move(activation->scalars);
         open.algorithm = std::move(activation->algorithm);
-        if (open.addend == nullptr || layer.is_linear()) fused = open;
+        if (open.addend == nullptr || sums_of_floats) fused = open;
       } else {
         limits = read_limits(*user);
         if (!limits) break;

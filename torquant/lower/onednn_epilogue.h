@@ -7,7 +7,7 @@
 #include "torquant/lower/grid.h"
 #include "torquant/lower/onednn_layer.h"
 
-// What lowering reads of the nodes behind a quantized layer. Private to onednn*.cpp and runtime*.cpp.
+// What lowering fuses of the nodes behind a quantized layer. Private to onednn*.cpp and runtime*.cpp.
 namespace torquant::onednn {
 
 // What is computed on the sums before they leave the registers, in this order: + addend, activation, requantization.
@@ -27,6 +27,8 @@ struct Epilogue {
   std::string describe() const;
 };
 
-Epilogue read_epilogue(const Layer& layer);
+enum class Backend { kOneDnn, kRuntime };  // the runtime fuses what it can do on codes alone: sums and clamps
+
+Epilogue read_epilogue(const Layer& layer, Backend backend);
 
 }  // namespace torquant::onednn

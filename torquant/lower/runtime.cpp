@@ -12,6 +12,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
+#include "torquant/lower/linear_of_images.h"
 #include "torquant/lower/map_codes.h"
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
@@ -46,6 +47,7 @@ class RuntimeLowering {
     move_codes(program_);
     for (const Refusal& refusal : rewrite_transposed_convolutions(program_).refusals)
       problems_.push_back(refusal.node + ": " + refusal.reason);
+    rewrite_linear_of_images(program_);
     fuse_layers();
     compute_on_codes(program_);
     remember_grids();
@@ -71,7 +73,7 @@ class RuntimeLowering {
       const std::optional<onednn::Layer> layer =
           is_known ? onednn::read_layer(program_, constants, node, reason) : std::nullopt;
       if (layer) {
-        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer);
+        const onednn::Epilogue epilogue = onednn::read_epilogue(*layer, onednn::Backend::kRuntime);
         if (const std::optional<format::Layer> packed = runtime_lowering::pack_layer(*layer, epilogue, made_, reason)) {
           fuse(*layer, epilogue, *packed);
           continue;

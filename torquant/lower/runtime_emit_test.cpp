@@ -43,6 +43,35 @@ TEST_F(RuntimeOperators, ConvolutionsOfSequences) {
   expect_one_step(through(net, x, kHidden), kHidden);
 }
 
+TEST_F(RuntimeOperators, ConvolutionsOfVolumes) {
+  for (const int64_t groups : {1, 4}) {
+    net = TestProgram();
+    Value* x = image({2, 4, 5, 7, 6});
+    x = op("conv3d.default", {{"input", x},
+                              {"weight", int8_weight(net, "w", {12, 4 / groups, 3, 2, 3})},
+                              {"bias", net.parameter("b", {12})},
+                              {"stride", Ints{2, 1, 2}},
+                              {"padding", Ints{2, 1, 1}},
+                              {"dilation", Ints{2, 1, 1}},
+                              {"groups", groups}});
+    expect_one_step(through(net, unary("relu", x), kHidden), kHidden);
+  }
+}
+
+TEST_F(RuntimeOperators, VolumesMoveAndEndInFloats) {
+  Value* x = image({2, 3, 4, 5, 6});
+  x = op("conv3d.default", {{"input", x},
+                            {"weight", int8_weight(net, "w", {7, 3, 3, 3, 3})},
+                            {"bias", net.parameter("b", {7})},
+                            {"padding", Ints{1, 1, 1}}});
+  x = through(net, op("permute.default", {{"self", through(net, x, kHidden)}, {"dims", Ints{0, 1, 3, 4, 2}}}), kHidden);
+  Value* y = op("conv3d.default",
+                {{"input", x}, {"weight", int8_weight(net, "v", {5, 7, 2, 1, 1})}, {"bias", net.parameter("c", {5})}});
+  const Program program = net.returns({y});
+  // A code of the hidden layer may be a step apart: 0.02 times a weight of at most 0.64.
+  EXPECT_LE(run(program).sub(outputs_of(program, net.examples())[0]).abs().max().item<double>(), 0.05);
+}
+
 TEST_F(RuntimeOperators, ConvolutionsThatEndInFloats) {
   Value* x = image({2, 5, 13, 11});
   Value* y = conv(x, "last", 21, {3, 3}, {{"padding", Ints{1, 1}}});

@@ -3,35 +3,10 @@
 #include <algorithm>
 
 #include "torquant/core/packed_depthwise.h"
-#include "torquant/core/rounding.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
 namespace torquant::runtime_lowering {
-namespace {
-
-// The codes that an activation lets through; false for one that is no clamp.
-bool clamp_codes(const onednn::Epilogue& epilogue, format::Layer& packed) {
-  const Grid& grid = *epilogue.output;
-  double lo = static_cast<double>(grid.min), hi = static_cast<double>(grid.max);
-  const auto code = [&](double real) {
-    return round_half_even(real / grid.scale) + static_cast<double>(grid.zero_point);
-  };
-  if (epilogue.activation == "relu") {
-    lo = std::max(lo, code(0));
-  } else if (epilogue.activation == "hardtanh") {
-    lo = std::max(lo, code(epilogue.scalars[0]));
-    hi = std::min(hi, code(epilogue.scalars[1]));
-  } else if (epilogue.activation != "none") {
-    return false;
-  }
-  packed.lo = static_cast<uint8_t>(std::clamp(lo, 0.0, 255.0));
-  packed.hi = static_cast<uint8_t>(std::clamp(hi, 0.0, 255.0));
-  return true;
-}
-
-}  // namespace
-
 TensorGrid tensor_grid(const Grid& grid) {
   return {.scale = grid.scale, .zero_point = static_cast<int32_t>(grid.zero_point)};
 }
@@ -39,34 +14,27 @@ TensorGrid tensor_grid(const Grid& grid) {
 std::optional<format::Layer> pack_layer(const onednn::Layer& layer, const onednn::Epilogue& epilogue,
                                         RuntimeModel& memory, std::string& reason) {
   format::Layer packed{};
-  if (layer.image_rank == 3 || (layer.is_linear() && layer.node->output()->tensor().rank() != 2)) {
+  if (layer.is_linear() && layer.node->output()->tensor().rank() != 2) {
     reason = "the runtime has no kernel for these dimensions";
     return std::nullopt;
   }
-  if (epilogue.addend != nullptr && !epilogue.adds_codes()) {
-    reason = "what is added to it is not quantized to 8 bits with one scale";
-    return std::nullopt;
-  }
-  // Without a quantize node behind it: reals, on a grid of ones.
-  const bool to_reals = !epilogue.output.has_value();
-  if (to_reals && epilogue.activation != "none") {
-    reason = "its output is not quantized to 8 bits with one scale";
-    return std::nullopt;
-  }
-  if (!to_reals && !clamp_codes(epilogue, packed)) {
-    reason = "the runtime does not fuse " + epilogue.activation;
-    return std::nullopt;
+  const bool to_reals = !epilogue.output.has_value();  // no quantize node behind it: reals, on a grid of ones
+  if (!to_reals) {
+    packed.lo = static_cast<uint8_t>(epilogue.output->min);
+    packed.hi = static_cast<uint8_t>(epilogue.output->max);
   }
   const at::Tensor weight = layer.weight.contiguous();
   if (!layer.is_linear()) {
     const int64_t groups = int_arg(*layer.node, "groups");
-    packed.depthwise = groups > 1 && groups == weight.size(0) && weight.size(1) == 1 && !to_reals;
+    packed.depthwise =
+        groups > 1 && groups == weight.size(0) && weight.size(1) == 1 && !to_reals && layer.image_rank < 3;
     packed.groups = packed.depthwise ? 1 : groups;
     const size_t rank = layer.image_rank;
     const std::vector<int64_t> stride = ints_arg(*layer.node, "stride", rank),
                                dilation = ints_arg(*layer.node, "dilation", rank);
-    for (size_t i = 0; i < rank; ++i) {
-      const size_t axis = 2 - rank + i;  // a sequence is an image of one row
+    if (rank == 3) packed.windows.planes = {weight.size(2), stride[0], layer.padding[0], dilation[0]};
+    for (size_t axis = rank == 1 ? 1 : 0; axis < 2; ++axis) {  // a sequence is an image of one row
+      const size_t i = axis + rank - 2;
       packed.windows.kernel[axis] = weight.size(static_cast<int64_t>(i) + 2);
       packed.windows.stride[axis] = stride[i];
       packed.windows.padding[axis] = layer.padding[i];

@@ -88,12 +88,12 @@ TEST_F(LowerToRuntime, FlattensImagesInPyTorchsOrder) {
 }
 
 TEST_F(LowerToRuntime, NamesWhatItHasNoKernelFor) {
-  Value* x = through(net, net.input("x", {1, 4, 6, 6, 6}), kImage);
-  x = net.op("aten.conv3d.default", {{"input", x}, {"weight", int8_weight(net, "a", {4, 4, 1, 1, 1})}}, "deep");
+  Value* x = through(net, net.input("x", {1, 2, 3, 6, 4}), kImage);
+  x = net.op("aten.linear.default", {{"input", x}, {"weight", int8_weight(net, "a", {4, 4})}}, "deep");
   x = through(net, x, kHidden);
   const std::string text = refusal(unary("sigmoid", x));
   EXPECT_NE(text.find("1 parts of the program"), std::string::npos) << text;
-  EXPECT_NE(text.find("deep (%conv3d, aten.conv3d.default): the runtime has no kernel for these dimensions"),
+  EXPECT_NE(text.find("deep (%linear, aten.linear.default): the runtime has no kernel for these dimensions"),
             std::string::npos)
       << text;
 

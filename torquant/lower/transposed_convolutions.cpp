@@ -94,8 +94,7 @@ std::optional<Layer> read(const Program& program, const std::unordered_set<const
     reason = std::move(why);
     return std::nullopt;
   };
-  if (node->op() == ops::kConvTranspose3d) return refuse("the runtime has no kernel for these dimensions");
-  const size_t rank = node->op() == ops::kConvTranspose1d ? 1 : 2;
+  const size_t rank = node->op() == ops::kConvTranspose1d ? 1 : node->op() == ops::kConvTranspose2d ? 2 : 3;
   const std::optional<OnGrid> input = dequantized(node->input("input"));
   if (!input || input->grid.dtype != at::kByte) return refuse(onednn::kInputNotQuantized);
   if (input->input->tensor().rank() != rank + 2) return refuse("its input has no batch dimension");
@@ -137,7 +136,8 @@ class Rewriter {
                                        {"weight", weight()}};
     if (layer_.bias.defined()) args.push_back({"bias", state("bias", of_phases(layer_.bias))});
     args.push_back({"groups", layer_.groups});
-    Value* numbers = add(layer_.axes.size() == 1 ? ops::kConv1d : ops::kConv2d, std::move(args));
+    const OpId by_rank[] = {ops::kConv1d, ops::kConv2d, ops::kConv3d};
+    Value* numbers = add(by_rank[layer_.axes.size() - 1], std::move(args));
     Node* clamp = layer_.quantize->input("input")->producer();
     if (clamp == layer_.node) clamp = nullptr;
     if (clamp != nullptr) {
@@ -240,8 +240,8 @@ class Rewriter {
   void quantize(Value* numbers) {
     auto moves = this->moves(numbers->tensor());
     if (moves.empty()) return layer_.quantize->replace_input(layer_.quantize->input("input"), numbers);
-    Value* codes = insert_quantize(layer_.quantize, numbers, layer_.grid);
     const std::string name = layer_.quantize->output()->name();
+    Value* codes = insert_quantize(layer_.quantize, numbers, layer_.grid, name + "_phases");
     graph_.replace_all_uses(layer_.quantize->output(), codes);
     graph_.erase(layer_.quantize);
     Value* moved = codes;

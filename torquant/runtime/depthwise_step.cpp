@@ -32,7 +32,7 @@ class DepthwiseStep : public Step {
       rows = part_of(output_.height, 1, part, parts);
     }
     if (rows.begin < rows.end && channels.begin < channels.end) {
-      for (size_t image = 0; image < output_.batch; ++image) run_part(memory, image, rows, channels, part);
+      for (size_t image = 0; image < output_.planes(); ++image) run_part(memory, image, rows, channels, part);
     }
     fill_border(output_, memory.arena, zero_point_, part, parts);
   }

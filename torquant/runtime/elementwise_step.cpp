@@ -11,15 +11,15 @@ namespace {
 class ElementwiseStep : public Step {
  public:
   void run(const Memory& memory, size_t part, size_t parts) const override {
-    const PartRange rows = part_of(output_.batch * output_.height, 1, part, parts);
+    const PartRange rows = part_of(output_.planes() * output_.height, 1, part, parts);
     for (size_t row = rows.begin; row < rows.end; ++row) {
-      const size_t image = row / output_.height, y = row % output_.height;
-      const auto at = [&](const Place& place) { return memory.arena + place.first_pixel(image) + y * place.row_bytes; };
+      const size_t plane = row / output_.height, y = row % output_.height;
+      const auto at = [&](const Place& place) { return memory.arena + place.first_pixel(plane) + y * place.row_bytes; };
       if (!repeats_) {
         run_codes(at(a_), at(b_), at(output_), output_.width * output_.channels);
         continue;
       }
-      const uint8_t* pixel = memory.arena + b_.first_pixel(image);
+      const uint8_t* pixel = memory.arena + b_.first_pixel(plane / output_.depth);
       for (size_t x = 0; x < output_.width; ++x) {
         run_codes(at(a_) + x * a_.pixel_bytes, pixel, at(output_) + x * output_.pixel_bytes, output_.channels);
       }
@@ -32,7 +32,7 @@ class ElementwiseStep : public Step {
       : a_(maker.place(a)),
         b_(maker.place(b)),
         output_(maker.place(output)),
-        repeats_(b_.height * b_.width == 1 && output_.height * output_.width > 1),
+        repeats_(b_.pixels() == 1 && output_.pixels() > 1),
         zero_point_(static_cast<uint8_t>(maker.grid(output).zero_point)) {}
 
   virtual void run_codes(const uint8_t* a, const uint8_t* b, uint8_t* output, size_t count) const = 0;

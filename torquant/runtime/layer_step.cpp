@@ -11,7 +11,7 @@ constexpr size_t kColumnGrain = 64;
 // Whose reals are in scratch memory at once.
 constexpr size_t kScratchRows = 64;
 
-// A convolution or linear layer as one int8 matrix product an image, or one for all where images are single pixels.
+// A convolution or linear layer as one int8 matrix product a plane, or one for all where images are single pixels.
 class IgemmStep : public Step {
  public:
   IgemmStep(const StepMaker& maker, const format::Layer& layer)
@@ -22,8 +22,8 @@ class IgemmStep : public Step {
         to_reals_(maker.model.values[layer.output].type == format::ValueType::kFloat32) {
     zero_point_ = static_cast<uint8_t>(maker.grid(layer.output).zero_point);
     if (layer.residual >= 0) residual_ = &maker.place(static_cast<format::ValueIndex>(layer.residual));
-    const bool single_pixels = output_.height * output_.width == 1;
-    images_ = single_pixels ? 1 : output_.batch;
+    const bool single_pixels = output_.pixels() == 1;
+    planes_ = single_pixels ? 1 : output_.planes();
     for (size_t image = 0; image < (single_pixels ? output_.batch : 1); ++image) add_rows(image);
 
     const format::Windows& w = layer.windows;
@@ -33,9 +33,11 @@ class IgemmStep : public Step {
     for (size_t row = 0; row < kScratchRows && reals_of_images(); ++row)
       scratch_offset_.push_back(static_cast<int32_t>(row * output_.channels * sizeof(float)));
     for (size_t run = 0; run < shape.runs(); ++run) {
-      const size_t y = shape.whole_rows ? run : run / shape.kernel_width,
+      const size_t row = shape.whole_rows ? run : run / shape.kernel_width,
                    x = shape.whole_rows ? 0 : run % shape.kernel_width;
-      const size_t bytes = y * static_cast<size_t>(w.dilation[0]) * input_.row_bytes +
+      const size_t y = row % static_cast<size_t>(w.kernel[0]), z = row / static_cast<size_t>(w.kernel[0]);
+      const size_t bytes = z * static_cast<size_t>(w.planes.dilation) * input_.plane_bytes +
+                           y * static_cast<size_t>(w.dilation[0]) * input_.row_bytes +
                            x * static_cast<size_t>(w.dilation[1]) * input_.pixel_bytes;
       run_offset_.push_back(static_cast<int32_t>(bytes));
     }
@@ -65,13 +67,17 @@ class IgemmStep : public Step {
     const size_t first = column_range.begin, panel = group * ((columns + 15) / 16) + first / 16;
     const size_t panel_bytes = run_offset_.size() * run_quads_ * 64, column = group * columns + first;
     if (row_range.begin >= row_range.end || first >= column_range.end) return;
-    for (size_t image = 0; image < images_; ++image) {
-      const size_t padding = static_cast<size_t>(layer_.windows.padding[0]) * input_.row_bytes +
-                             static_cast<size_t>(layer_.windows.padding[1]) * input_.pixel_bytes;
+    const format::Windows& w = layer_.windows;
+    const size_t padding = static_cast<size_t>(w.padding[0]) * input_.row_bytes +
+                           static_cast<size_t>(w.padding[1]) * input_.pixel_bytes +
+                           static_cast<size_t>(w.planes.padding) * input_.plane_bytes;
+    for (size_t plane = 0; plane < planes_; ++plane) {
+      const size_t image = plane / output_.depth, z = plane % output_.depth * static_cast<size_t>(w.planes.stride);
+      const size_t pixel = input_.first_pixel(image * input_.depth) + z * input_.plane_bytes;
       const IgemmArgs args{
           .rows = row_range.end - row_range.begin,
           .columns = column_range.end - first,
-          .input = memory.arena + input_.first_pixel(image) + group * inputs - padding,
+          .input = memory.arena + pixel + group * inputs - padding,
           .input_offset = input_offset_.data() + row_range.begin,
           .runs = run_offset_.size(),
           .run_quads = run_quads_,
@@ -84,13 +90,13 @@ class IgemmStep : public Step {
           .lo = layer_.lo,
           .hi = layer_.hi,
           .to_reals = to_reals_,
-          .output = output_of(memory, image, column),
+          .output = output_of(memory, plane, column),
           .output_offset = output_offset_.data() + row_range.begin,
-          .residual = residual_ == nullptr ? nullptr : memory.arena + residual_->first_pixel(image) + column,
+          .residual = residual_ == nullptr ? nullptr : memory.arena + residual_->first_pixel(plane) + column,
           .residual_offset = residual_offset_.data() + (residual_ == nullptr ? 0 : row_range.begin),
           .residual_multiplier = layer_.residual_multiplier};
       if (reals_of_images()) {
-        run_to_reals(args, memory, image, row_range.begin, column, part);
+        run_to_reals(args, memory, plane, row_range.begin, column, part);
       } else {
         kernel_.run(args);
       }
@@ -99,11 +105,12 @@ class IgemmStep : public Step {
 
   // Reals are handed out in PyTorch's order: some rows at a time are computed into scratch memory and written from
   // there.
-  void run_to_reals(IgemmArgs args, const Memory& memory, size_t image, size_t row, size_t column, size_t part) const {
-    const size_t pixels = output_.height * output_.width, left = args.rows;
+  void run_to_reals(IgemmArgs args, const Memory& memory, size_t plane, size_t row, size_t column, size_t part) const {
+    const size_t image = plane / output_.depth, z = plane % output_.depth;
+    const size_t pixels = output_.pixels(), first = z * output_.height * output_.width + row, left = args.rows;
     uint8_t* scratch = memory.scratch + part * memory.scratch_step;
     const auto* computed = reinterpret_cast<const float*>(scratch);
-    float* reals = memory.floats[layer_.output] + (image * output_.channels + column) * pixels + row;
+    float* reals = memory.floats[layer_.output] + (image * output_.channels + column) * pixels + first;
     args.output = scratch;
     args.output_offset = scratch_offset_.data();
     for (size_t done = 0; done < left; done += args.rows) {
@@ -116,16 +123,16 @@ class IgemmStep : public Step {
     }
   }
 
-  bool reals_of_images() const { return to_reals_ && output_.height * output_.width > 1; }
+  bool reals_of_images() const { return to_reals_ && output_.pixels() > 1; }
 
-  uint8_t* output_of(const Memory& memory, size_t image, size_t column) const {
-    if (!to_reals_) return memory.arena + output_.first_pixel(image) + column;
+  uint8_t* output_of(const Memory& memory, size_t plane, size_t column) const {
+    if (!to_reals_) return memory.arena + output_.first_pixel(plane) + column;
     return reinterpret_cast<uint8_t*>(memory.floats[layer_.output] + column);
   }
 
   void add_rows(size_t image) {
     const auto offset = [&](const Place& place, size_t y, size_t x) {
-      return static_cast<int32_t>(image * place.image_bytes + y * place.row_bytes + x * place.pixel_bytes);
+      return static_cast<int32_t>(image * place.bytes() / place.batch + y * place.row_bytes + x * place.pixel_bytes);
     };
     for (size_t y = 0; y < output_.height; ++y) {
       for (size_t x = 0; x < output_.width; ++x) {
@@ -145,7 +152,7 @@ class IgemmStep : public Step {
   bool to_reals_;
   const Place* residual_ = nullptr;
   uint8_t zero_point_;
-  size_t images_, run_quads_;
+  size_t planes_, run_quads_;
   std::vector<int32_t> input_offset_, run_offset_, output_offset_, residual_offset_, scratch_offset_;
 };
 

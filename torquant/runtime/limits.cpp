@@ -16,9 +16,7 @@ double elements_of(const format::Value& value) {
 
 // Multiplications, or comparisons, for each number of a node's output.
 double depth_of(const format::Model& model, const format::Operation& operation) {
-  const auto taps = [](const format::Windows& windows) {
-    return static_cast<double>(windows.kernel[0] * windows.kernel[1]);
-  };
+  const auto taps = [](const format::Windows& windows) { return static_cast<double>(windows.taps()); };
   if (const auto* layer = std::get_if<format::Layer>(&operation)) {
     const auto channels = static_cast<double>(model.values[layer->input].sizes[1]);
     return taps(layer->windows) * (layer->depthwise ? 1 : channels / static_cast<double>(layer->groups));
@@ -31,8 +29,9 @@ double depth_of(const format::Model& model, const format::Operation& operation) 
 // In double: the numbers of a made-up file may be too large for 64 bits.
 double bytes_of(const Place& place, format::ValueType type) {
   const auto size = [](size_t number) { return static_cast<double>(number); };
-  const double bytes = size(place.batch) * size(place.top + place.height + place.bottom) *
-                       size(place.left + place.width + place.right) * size(place.pixel_bytes);
+  const double bytes = size(place.batch) * size(place.front + place.depth + place.back) *
+                       size(place.top + place.height + place.bottom) * size(place.left + place.width + place.right) *
+                       size(place.pixel_bytes);
   return type == format::ValueType::kFloat32 ? bytes * sizeof(float) : bytes;
 }
 
@@ -68,9 +67,8 @@ Result<void> check_limits(const format::Model& model, const MemoryPlan& plan) {
   size_t pixels = 0;
   for (const format::Node& node : model.nodes) {
     const Place& output = plan.places[output_of(node.operation)];
-    pixels += output.height * output.width == 1 ? output.batch : output.height * output.width;
-    if (std::holds_alternative<format::Rearrange>(node.operation))
-      pixels += output.channels * output.height * output.width / 3;
+    pixels += output.pixels() == 1 ? output.batch : output.height * output.width;
+    if (std::holds_alternative<format::Rearrange>(node.operation)) pixels += output.channels * output.pixels() / 3;
   }
   if (pixels > kMostPixels)
     return too_much(plan.batch, "tables for " + std::to_string(pixels) + " pixels", kMostPixels);

@@ -21,7 +21,8 @@ Place place_of(const Value& value, size_t batch) {
   Place place{};
   place.batch = batch;
   place.channels = static_cast<size_t>(value.sizes[1]);
-  place.height = rank == 4 ? static_cast<size_t>(value.sizes[2]) : 1;
+  place.depth = rank == 5 ? static_cast<size_t>(value.sizes[2]) : 1;
+  place.height = rank >= 4 ? static_cast<size_t>(value.sizes[rank - 2]) : 1;
   place.width = rank == 2 ? 1 : static_cast<size_t>(value.sizes.back());
   place.pixel_bytes = place.channels;
   return place;
@@ -29,15 +30,19 @@ Place place_of(const Value& value, size_t batch) {
 
 // Widens the border of a layer's input to what its windows read.
 void add_border(const Layer& layer, const Place& output, Place& input) {
-  const auto behind = [&](size_t axis, size_t in, size_t out) {
-    const format::Windows& w = layer.windows;
-    const int64_t last = (static_cast<int64_t>(out) - 1) * w.stride[axis] + (w.kernel[axis] - 1) * w.dilation[axis] + 1;
-    return static_cast<size_t>(std::max<int64_t>(0, last - w.padding[axis] - static_cast<int64_t>(in)));
+  using Axis = format::Windows::Axis;
+  const auto in_front = [](const Axis& axis) { return static_cast<size_t>(axis.padding); };
+  const auto behind = [](const Axis& axis, size_t in, size_t out) {
+    const int64_t last = (static_cast<int64_t>(out) - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+    return static_cast<size_t>(std::max<int64_t>(0, last - axis.padding - static_cast<int64_t>(in)));
   };
-  input.top = std::max(input.top, static_cast<size_t>(layer.windows.padding[0]));
-  input.left = std::max(input.left, static_cast<size_t>(layer.windows.padding[1]));
-  input.bottom = std::max(input.bottom, behind(0, input.height, output.height));
-  input.right = std::max(input.right, behind(1, input.width, output.width));
+  const Axis rows = layer.windows.rows(), columns = layer.windows.columns(), planes = layer.windows.planes;
+  input.top = std::max(input.top, in_front(rows));
+  input.left = std::max(input.left, in_front(columns));
+  input.front = std::max(input.front, in_front(planes));
+  input.bottom = std::max(input.bottom, behind(rows, input.height, output.height));
+  input.right = std::max(input.right, behind(columns, input.width, output.width));
+  input.back = std::max(input.back, behind(planes, input.depth, output.depth));
 }
 
 // Values that are one piece of memory: each names the first of them.
@@ -56,8 +61,9 @@ struct Life {
 };
 
 bool same_layout(const Place& a, const Place& b) {
-  return a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels &&
-         a.top == b.top && a.left == b.left && a.bottom == b.bottom && a.right == b.right;
+  return a.batch == b.batch && a.depth == b.depth && a.height == b.height && a.width == b.width &&
+         a.channels == b.channels && a.top == b.top && a.left == b.left && a.bottom == b.bottom && a.right == b.right &&
+         a.front == b.front && a.back == b.back;
 }
 
 }  // namespace
@@ -77,7 +83,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
   for (const ValueIndex output : model.outputs) last_read[output] = model.nodes.size();
   for (Place& place : plan.places) {
     place.row_bytes = (place.left + place.width + place.right) * place.pixel_bytes;
-    place.image_bytes = rounded((place.top + place.height + place.bottom) * place.row_bytes, kAlignment);
+    place.plane_bytes = rounded((place.top + place.height + place.bottom) * place.row_bytes, kAlignment);
   }
 
   Sharing sharing(model.values.size());
@@ -93,7 +99,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
                       !same_layout(plan.places[static_cast<ValueIndex>(over)], plan.places[output]))) {
       over = -1;
     }
-    if (flatten != nullptr && plan.places[flatten->input].height * plan.places[flatten->input].width == 1 &&
+    if (flatten != nullptr && plan.places[flatten->input].pixels() == 1 &&
         same_layout(plan.places[flatten->input], plan.places[output])) {
       over = flatten->input;
     }

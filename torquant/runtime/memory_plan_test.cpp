@@ -28,7 +28,7 @@ TEST_F(MemoryPlanTest, GivesABorderWhereOneIsRead) {
   EXPECT_EQ(codes.bottom, 1u);
   EXPECT_EQ(codes.right, 1u);
   EXPECT_EQ(codes.row_bytes, 10u * 3);
-  EXPECT_EQ(codes.image_bytes, 320u) << "10 rows of 30 bytes, rounded up to lines of 64";
+  EXPECT_EQ(codes.plane_bytes, 320u) << "10 rows of 30 bytes, rounded up to lines of 64";
   EXPECT_EQ(codes.first_pixel(1), codes.begin + 320 + 30 + 3);
   EXPECT_FALSE(place(2).has_border()) << "a max-pool clips its windows itself";
 }

@@ -23,7 +23,7 @@ class MaxPoolStep : public Step {
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange rows = part_of(output_.height, 1, part, parts);
-    for (size_t image = 0; image < output_.batch; ++image) {
+    for (size_t plane = 0; plane < output_.planes(); ++plane) {
       kernels_.max({.channels = output_.channels,
                     .in_height = input_.height,
                     .in_width = input_.width,
@@ -35,13 +35,13 @@ class MaxPoolStep : public Step {
                     .padding_width = size(windows_.padding[1]),
                     .dilation_height = size(windows_.dilation[0]),
                     .dilation_width = size(windows_.dilation[1]),
-                    .input = memory.arena + input_.first_pixel(image),
+                    .input = memory.arena + input_.first_pixel(plane),
                     .in_row_bytes = input_.row_bytes,
                     .in_pixel_bytes = input_.pixel_bytes,
                     .out_width = output_.width,
                     .out_begin = rows.begin,
                     .out_end = rows.end,
-                    .output = memory.arena + output_.first_pixel(image),
+                    .output = memory.arena + output_.first_pixel(plane),
                     .out_row_bytes = output_.row_bytes,
                     .out_pixel_bytes = output_.pixel_bytes});
     }
@@ -63,7 +63,7 @@ class GlobalAveragePoolStep : public Step {
         node_(node),
         input_(maker.place(node.input)),
         output_(maker.place(node.output)) {
-    const auto count = static_cast<int64_t>(input_.height * input_.width);
+    const auto count = static_cast<int64_t>(input_.pixels());
     how_ = mean_requantization(maker.grid(node.input), count, maker.grid(node.output));
     start_ = -static_cast<int32_t>(count) * maker.grid(node.input).zero_point;
   }
@@ -75,9 +75,11 @@ class GlobalAveragePoolStep : public Step {
       const PartRange channels = part_of(output_.channels, 64, part, parts);
       if (channels.begin == channels.end) continue;
       kernels_.global_average({.channels = channels.end - channels.begin,
+                               .planes = input_.depth,
                                .height = input_.height,
                                .width = input_.width,
-                               .input = memory.arena + input_.first_pixel(image) + channels.begin,
+                               .input = memory.arena + input_.first_pixel(image * input_.depth) + channels.begin,
+                               .plane_bytes = input_.plane_bytes,
                                .row_bytes = input_.row_bytes,
                                .pixel_bytes = input_.pixel_bytes,
                                .start = start_,
@@ -114,7 +116,7 @@ class AveragePoolStep : public Step {
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange rows = part_of(output_.height, 1, part, parts);
-    for (size_t image = 0; image < output_.batch; ++image) {
+    for (size_t plane = 0; plane < output_.planes(); ++plane) {
       average_pool({.channels = output_.channels,
                     .in_height = input_.height,
                     .in_width = input_.width,
@@ -124,7 +126,7 @@ class AveragePoolStep : public Step {
                     .stride_width = size(node_.windows.stride[1]),
                     .padding_height = size(node_.windows.padding[0]),
                     .padding_width = size(node_.windows.padding[1]),
-                    .input = memory.arena + input_.first_pixel(image),
+                    .input = memory.arena + input_.first_pixel(plane),
                     .in_row_bytes = input_.row_bytes,
                     .in_pixel_bytes = input_.pixel_bytes,
                     .zero_point = zero_point_,
@@ -135,7 +137,7 @@ class AveragePoolStep : public Step {
                     .out_width = output_.width,
                     .out_begin = rows.begin,
                     .out_end = rows.end,
-                    .output = memory.arena + output_.first_pixel(image),
+                    .output = memory.arena + output_.first_pixel(plane),
                     .out_row_bytes = output_.row_bytes,
                     .out_pixel_bytes = output_.pixel_bytes});
     }

@@ -12,6 +12,7 @@
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_volume.h"
 #include "torquant/format/tqm_file.h"
 
 namespace torquant::runtime {
@@ -116,6 +117,36 @@ class SessionTest : public testing::Test {
     EXPECT_EQ(output, std::vector<float>(expected_.begin(), expected_.begin() + static_cast<ptrdiff_t>(batch * 5)));
   }
 
+  // inputs, outputs: numbers of an image.
+  void expect_the_same_everywhere(const format::Model& model, size_t inputs_of_image, size_t outputs_of_image) {
+    const Result<std::string> bytes = format::write_tqm(model);
+    ASSERT_TRUE(bytes.ok()) << bytes.error().where << ": " << bytes.error().what;
+    std::ofstream(path_, std::ios::binary).write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
+    std::vector<float> expected;
+    for (const CpuIsa isa : {CpuIsa::kScalar, CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
+      if (!cpu_has(isa)) continue;
+      setenv("TORQUANT_FORCE_ISA", std::string(name_of(isa)).c_str(), 1);
+      const auto loaded = load();
+      for (const size_t batch : {1, 4}) {
+        for (const size_t threads : {1, 2, 3}) {
+          std::vector<float> output(batch * outputs_of_image, -1);
+          const float* inputs[] = {images_.data()};
+          float* outputs[] = {output.data()};
+          ASSERT_TRUE((*Session::make(loaded, batch, threads))->run(inputs, outputs).ok());
+          for (size_t image = expected.size() / outputs_of_image; image < batch; ++image) {
+            std::vector<float> alone(outputs_of_image);
+            inputs[0] = images_.data() + image * inputs_of_image, outputs[0] = alone.data();
+            ASSERT_TRUE((*Session::make(loaded, 1, 1))->run(inputs, outputs).ok());
+            expected.insert(expected.end(), alone.begin(), alone.end());
+          }
+          EXPECT_EQ(output,
+                    std::vector<float>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(output.size())))
+              << name_of(isa) << ", batch " << batch << ", threads " << threads;
+        }
+      }
+    }
+  }
+
   TempFolder folder_;
   std::string path_ = folder_.path("tiny.tqm");
   TinyModel tiny_;
@@ -143,33 +174,8 @@ TEST_F(SessionTest, GivesTheReferenceForEachIsaBatchAndNumberOfThreads) {
 
 // Against the plain loops of the scalar kernels on one thread, which lower/runtime_emit_test.cpp holds to PyTorch.
 TEST_F(SessionTest, OtherNodesGiveTheSameForEachIsaBatchAndNumberOfThreads) {
-  TinyBranches tiny;
-  const Result<std::string> bytes = format::write_tqm(tiny.model);
-  std::ofstream(path_, std::ios::binary).write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
-  constexpr size_t kOutput = 12 * 3 * 6, kInput = 6 * 6 * 6;
-  std::vector<float> expected;
-  for (const CpuIsa isa : {CpuIsa::kScalar, CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
-    if (!cpu_has(isa)) continue;
-    setenv("TORQUANT_FORCE_ISA", std::string(name_of(isa)).c_str(), 1);
-    const auto loaded = load();
-    for (const size_t batch : {1, 4}) {
-      for (const size_t threads : {1, 2, 3}) {
-        std::vector<float> output(batch * kOutput, -1);
-        const float* inputs[] = {images_.data()};
-        float* outputs[] = {output.data()};
-        ASSERT_TRUE((*Session::make(loaded, batch, threads))->run(inputs, outputs).ok());
-        for (size_t image = expected.size() / kOutput; image < batch; ++image) {
-          std::vector<float> alone(kOutput);
-          inputs[0] = images_.data() + image * kInput, outputs[0] = alone.data();
-          ASSERT_TRUE((*Session::make(loaded, 1, 1))->run(inputs, outputs).ok());
-          expected.insert(expected.end(), alone.begin(), alone.end());
-        }
-        EXPECT_EQ(output,
-                  std::vector<float>(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(output.size())))
-            << name_of(isa) << ", batch " << batch << ", threads " << threads;
-      }
-    }
-  }
+  expect_the_same_everywhere(TinyBranches().model, size_t{6} * 6 * 6, size_t{12} * 3 * 6);
+  expect_the_same_everywhere(TinyVolume().model, size_t{2} * 3 * 6 * 5, size_t{18} * 3 * 4 * 5);
 }
 
 TEST_F(SessionTest, SharesAModelAmongThreads) {

@@ -18,13 +18,17 @@ class ImageStep : public Step {
   const char* kernel_name() const { return kernels_.name; }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
-    for (size_t image = 0; image < place_.batch; ++image) {
+    // Numbers lie channel by channel: of a single plane a kernel takes all channels, of several each by itself.
+    const size_t channels = place_.depth == 1 ? place_.channels : 1, pieces = place_.channels / channels * place_.depth;
+    const size_t pixels = place_.height * place_.width;
+    for (size_t piece = 0; piece < place_.batch * pieces; ++piece) {
+      const size_t image = piece / pieces, channel = piece % pieces / place_.depth, z = piece % place_.depth;
       if (image % parts != part) continue;  // one image is too little to share
-      const ImageArgs args{.channels = place_.channels,
+      const ImageArgs args{.channels = channels,
                            .height = place_.height,
                            .width = place_.width,
-                           .numbers = memory.floats[floats_] + image * place_.channels * place_.height * place_.width,
-                           .codes = memory.arena + place_.first_pixel(image),
+                           .numbers = memory.floats[floats_] + piece * channels * pixels,
+                           .codes = memory.arena + place_.first_pixel(image * place_.depth + z) + channel,
                            .row_bytes = place_.row_bytes,
                            .pixel_bytes = place_.pixel_bytes,
                            .scale = static_cast<float>(grid_.scale),

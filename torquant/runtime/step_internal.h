@@ -44,15 +44,17 @@ MadeStep make_step(const StepMaker& maker, const format::Flatten& node);
 MadeStep make_step(const StepMaker& maker, const format::Concat& node);
 MadeStep make_step(const StepMaker& maker, const format::Rearrange& node);
 
-// Writes the zero point into the border of an image. Rows are shared among threads as those of the image are.
+// Writes the zero point into the border of each image. Rows are shared among threads as those of the image are.
 inline void fill_border(const Place& place, uint8_t* arena, uint8_t zero_point, size_t part, size_t parts) {
   if (!place.has_border()) return;
   const size_t rows = place.top + place.height + place.bottom;
-  for (size_t image = 0; image < place.batch; ++image) {
-    uint8_t* codes = arena + place.begin + image * place.image_bytes;
+  for (size_t plane = 0; plane < place.all_planes(); ++plane) {
+    const size_t z = plane % (place.front + place.depth + place.back);
+    const bool is_border = z < place.front || z >= place.front + place.depth;
+    uint8_t* codes = arena + place.begin + plane * place.plane_bytes;
     for (size_t y = rows * part / parts; y < rows * (part + 1) / parts; ++y) {
       uint8_t* row = codes + y * place.row_bytes;
-      if (y < place.top || y >= place.top + place.height) {
+      if (is_border || y < place.top || y >= place.top + place.height) {
         std::memset(row, zero_point, place.row_bytes);
       } else {
         std::memset(row, zero_point, place.left * place.pixel_bytes);

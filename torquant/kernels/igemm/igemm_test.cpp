@@ -166,6 +166,10 @@ TEST_P(Igemm, GivesTheReferenceForAllDepths) {
   }
 }
 
+TEST_P(Igemm, GivesTheReferenceForVeryLongSums) {
+  for (const size_t bytes : {8192, 8196, 25088}) check({.rows = 8, .columns = 20, .runs = 1, .run_bytes = bytes});
+}
+
 TEST_P(Igemm, IsExactForTheLargestProducts) {
   for (const int code : {0, 128, 255}) {
     for (const int weight : {-128, -127, 127}) {

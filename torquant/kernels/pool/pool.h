@@ -23,14 +23,14 @@ struct MaxPoolArgs {
   size_t out_row_bytes, out_pixel_bytes;
 };
 
-// The mean of each channel over an image (docs/semantics.md, K5):
+// The mean of each channel over an image of one or several planes (docs/semantics.md, K5):
 //   code = clamp(rne((Σ x + start) * multiplier + offset), lo, hi)
 struct GlobalAveragePoolArgs {
   size_t channels;
-  size_t height, width;
-  const uint8_t* input;  // pixel (0, 0)
-  size_t row_bytes, pixel_bytes;
-  int32_t start;  // -zero point of the input * height * width
+  size_t planes, height, width;
+  const uint8_t* input;  // pixel (0, 0) of the first plane
+  size_t plane_bytes, row_bytes, pixel_bytes;
+  int32_t start;  // -zero point of the input * planes * height * width
   float multiplier, offset;
   uint8_t lo, hi;
   uint8_t* output;  // [channels]

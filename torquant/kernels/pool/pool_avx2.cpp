@@ -55,8 +55,9 @@ void global_average_pool_avx2(const GlobalAveragePoolArgs& args) {
   for (size_t block = 0; block < args.channels; block += 16) {
     const size_t c = block + 16 <= args.channels ? block : args.channels - 16;
     __m256i low = _mm256_set1_epi32(args.start), high = low;
-    for (size_t y = 0; y < args.height; ++y) {
-      const uint8_t* code = args.input + y * args.row_bytes + c;
+    for (size_t row = 0; row < args.planes * args.height; ++row) {
+      const size_t z = row / args.height, y = row % args.height;
+      const uint8_t* code = args.input + z * args.plane_bytes + y * args.row_bytes + c;
       for (size_t x = 0; x < args.width; ++x, code += args.pixel_bytes) {
         const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(code));
         low = _mm256_add_epi32(low, _mm256_cvtepu8_epi32(codes));

@@ -44,8 +44,9 @@ void global_average_pool_neondot(const GlobalAveragePoolArgs& args) {
     const size_t c = first_channel(block, args.channels);
     int32x4_t sum[4];
     for (int32x4_t& four : sum) four = vdupq_n_s32(args.start);
-    for (size_t y = 0; y < args.height; ++y) {
-      const uint8_t* code = args.input + y * args.row_bytes + c;
+    for (size_t row = 0; row < args.planes * args.height; ++row) {
+      const size_t z = row / args.height, y = row % args.height;
+      const uint8_t* code = args.input + z * args.plane_bytes + y * args.row_bytes + c;
       for (size_t x = 0; x < args.width; ++x, code += args.pixel_bytes) {
         const uint8x16_t codes = vld1q_u8(code);
         const int16x8_t low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));

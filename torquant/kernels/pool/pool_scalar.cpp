@@ -29,8 +29,9 @@ void global_average_pool_scalar(const GlobalAveragePoolArgs& args) {
   const Requantization how{.multiplier = args.multiplier, .offset = args.offset};
   for (size_t c = 0; c < args.channels; ++c) {
     int32_t sum = args.start;
-    for (size_t y = 0; y < args.height; ++y) {
-      const uint8_t* code = args.input + y * args.row_bytes + c;
+    for (size_t row = 0; row < args.planes * args.height; ++row) {
+      const size_t z = row / args.height, y = row % args.height;
+      const uint8_t* code = args.input + z * args.plane_bytes + y * args.row_bytes + c;
       for (size_t x = 0; x < args.width; ++x) sum += code[x * args.pixel_bytes];
     }
     args.output[c] = requantize(sum, how, args.lo, args.hi);

@@ -69,20 +69,35 @@ TEST_P(Pool, TakesTheGreatestCodeOfEachWindow) {
 
 TEST_P(Pool, AveragesEachChannel) {
   for (const size_t channels : {1, 15, 16, 17, 100}) {
-    const size_t size = 7, pixel = channels + 2, row = size * pixel + 5;
-    const std::vector<uint8_t> input = random_codes(size * row);
-    std::vector<uint8_t> output(channels + 1, 77);
-    const GlobalAveragePoolArgs args{channels, size,  size,  input.data(), row, pixel,
-                                     -49 * 30, 0.02f, 10.5f, 20,           240, output.data()};
-    GetParam().global_average(args);
-    for (size_t c = 0; c < channels; ++c) {
-      int sum = -49 * 30;
-      for (size_t y = 0; y < size; ++y) {
-        for (size_t x = 0; x < size; ++x) sum += input[y * row + x * pixel + c];
+    for (const size_t planes : {1, 3}) {
+      const size_t size = 7, pixel = channels + 2, row = size * pixel + 5, plane = size * row + 11;
+      const int start = -static_cast<int>(planes) * 49 * 30;
+      const float multiplier = 0.02f / static_cast<float>(planes);
+      const std::vector<uint8_t> input = random_codes(planes * plane);
+      std::vector<uint8_t> output(channels + 1, 77);
+      GetParam().global_average({.channels = channels,
+                                 .planes = planes,
+                                 .height = size,
+                                 .width = size,
+                                 .input = input.data(),
+                                 .plane_bytes = plane,
+                                 .row_bytes = row,
+                                 .pixel_bytes = pixel,
+                                 .start = start,
+                                 .multiplier = multiplier,
+                                 .offset = 10.5f,
+                                 .lo = 20,
+                                 .hi = 240,
+                                 .output = output.data()});
+      for (size_t c = 0; c < channels; ++c) {
+        int sum = start;
+        for (size_t i = 0; i < planes * size * size; ++i)
+          sum += input[i / (size * size) * plane + i / size % size * row + i % size * pixel + c];
+        const float mean = std::fma(static_cast<float>(sum), multiplier, 10.5f);
+        EXPECT_EQ(output[c], std::clamp(std::nearbyint(mean), 20.0f, 240.0f));
       }
-      EXPECT_EQ(output[c], std::clamp(std::nearbyint(std::fma(static_cast<float>(sum), 0.02f, 10.5f)), 20.0f, 240.0f));
+      EXPECT_EQ(output[channels], 77);
     }
-    EXPECT_EQ(output[channels], 77);
   }
 }
 
