@@ -73,3 +73,21 @@ class Runtime(CliCase):
         self.assertEqual(sum(node["kind"] == "Layer" for node in shown["nodes"]), 22)
         self.assertLess(sum(node["weight_bytes"] for node in shown["nodes"]), shown["bytes"])
         self.assertIn("stage1.0.depthwise.0", self.run_program("inspect", model, "--layers").stdout)
+
+    def test_compare_shows_how_far_each_node_is_from_the_program(self):
+        model = self.lowered()
+        given = ("--stages", "--input", self.tensors("in.safetensors", x0=self.images))
+        result = self.json_of("compare", self.path("int8.pt2"), model, *given)
+        self.assertEqual(self.json_of("compare", self.path("int8.pt2"), *given), result, "a model made in memory is the same")
+        self.assertEqual(sum(node["operation"] == "Layer" for node in result["nodes"]), 22)
+        self.assertEqual(result["compared"], len(result["nodes"]), "every node gives a value that the program has")
+        self.assertLessEqual(result["most_steps"], 1)
+        for node in result["nodes"]:
+            alone, elements = node["alone"]["differing"], np.prod(node["sizes"])
+            if "steps" in node["alone"]:
+                self.assertLess(alone, max(2, 1e-3 * elements), f"{node}: codes half way between two are rare")
+        # Codes drift apart on the way, a little.
+        self.assertGreater(result["outputs"][0]["in_chain"]["sqnr_db"], 25)
+        table = self.run_program("compare", self.path("int8.pt2"), model, *given).stdout
+        self.assertIn("stage1.0.depthwise.0", table)
+        self.assertIn(f"{result['compared']} of {result['compared']} nodes alone: ", table)

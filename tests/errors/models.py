@@ -39,7 +39,23 @@ def forced_isa(name):
     return provoke
 
 
+def compare(bench, change=lambda data, begin: data):
+    """Compares with a model whose data segment begins at `begin`."""
+    header = lambda data: int.from_bytes(data[:4], "little") + 4
+    model = changed(bench, lambda data: change(data, -(-header(data) // 64) * 64))
+    x0 = np.random.default_rng(1).random((1, 3, 8, 8), np.float32)
+    return ["compare", bench.path("int8.pt2"), model, "--stages", "--input", bench.safetensors(x0=x0)]
+
+
+def of_another_program(bench):
+    call = compare(bench)
+    return ["compare", convolution(bench), *call[2:]]
+
+
 ALL = {
+    "model_of_another_program": of_another_program,
+    "model_with_other_weights": lambda b: compare(b, lambda data, at: data[:at] + bytes(byte ^ 0x55 for byte in data[at : at + 64]) + data[at + 64 :]),
+    "model_with_other_logits": lambda b: compare(b, lambda data, at: data[:-64] + b"\x00\x00\x80\x3f" * 16),
     "lower_floats": lambda b: ["lower", convolution(b), "-o", b.path("out.tqm")],
     "lowered_already": lambda b: run(b, tqm(b), "--lower", "onednn"),
     "nodes_of_a_program": lambda b: ["bench", convolution(b), "--nodes", "--input", b.safetensors(x0=np.ones((1, 3, 8, 8), np.float32))],

@@ -19,6 +19,7 @@ void add_recipes(CLI::App& app, ExitCode& exit_code);
 void add_quantize(CLI::App& app, ExitCode& exit_code);
 void add_merge_observers(CLI::App& app, ExitCode& exit_code);
 void add_lower(CLI::App& app, ExitCode& exit_code);
+void add_compare(CLI::App& app, ExitCode& exit_code);
 void add_eval(CLI::App& app, ExitCode& exit_code);
 void add_run(CLI::App& app, ExitCode& exit_code);
 void add_bench(CLI::App& app, ExitCode& exit_code);

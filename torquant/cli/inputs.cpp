@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "torquant/core/error.h"
+#include "torquant/core/fingerprint.h"
+#include "torquant/io/mapped_file.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/safetensors.h"
 #include "torquant/lower/onednn.h"
@@ -36,6 +38,8 @@ std::vector<c10::IValue> read_inputs(const std::string& path, const std::vector<
   }
   return inputs;
 }
+
+std::string fingerprint_of_file(const std::string& path) { return Fingerprint().add(MappedFile(path).bytes()).text(); }
 
 void add_lower_option(CLI::App& command, std::string& lower) {
   command

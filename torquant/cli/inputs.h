@@ -14,6 +14,9 @@ namespace torquant::cli {
 // Throws Error that names what is missing or too much.
 std::vector<c10::IValue> read_inputs(const std::string& path, const std::vector<std::string>& input_names);
 
+// Of its bytes: what a model keeps of the program that it was made from.
+std::string fingerprint_of_file(const std::string& path);
+
 // --lower: how the program is to be computed.
 void add_lower_option(CLI::App& command, std::string& lower);
 

@@ -6,14 +6,13 @@
 #include <string>
 
 #include "torquant/cli/commands.h"
+#include "torquant/cli/inputs.h"
 #include "torquant/cli/interrupt.h"
 #include "torquant/cli/output.h"
 #include "torquant/core/atomic_file.h"
 #include "torquant/core/error.h"
-#include "torquant/core/fingerprint.h"
 #include "torquant/format/describe.h"
 #include "torquant/format/tqm_file.h"
-#include "torquant/io/mapped_file.h"
 #include "torquant/io/pt2.h"
 #include "torquant/lower/runtime.h"
 
@@ -35,8 +34,6 @@ nlohmann::ordered_json float_nodes(const format::Model& model) {
   }
   return nodes;
 }
-
-std::string fingerprint_of_file(const std::string& path) { return Fingerprint().add(MappedFile(path).bytes()).text(); }
 
 }  // namespace
 

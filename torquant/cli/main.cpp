@@ -42,8 +42,8 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] {
     if (threads > 0) at::set_num_threads(threads);
   });
-  for (const auto add : {add_inspect, add_recipes, add_plan, add_quantize, add_merge_observers, add_lower, add_eval,
-                         add_run, add_bench, add_capabilities, add_doctor}) {
+  for (const auto add : {add_inspect, add_recipes, add_plan, add_quantize, add_merge_observers, add_lower, add_compare,
+                         add_eval, add_run, add_bench, add_capabilities, add_doctor}) {
     add(app, exit_code);
   }
 

@@ -8,7 +8,6 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
-#include "torquant/pass/node_builder.h"
 
 namespace torquant {
 
@@ -33,8 +32,9 @@ namespace {
 // Then float32 tells the codes apart, and the number of a code has that code.
 bool is_byte(const Grid& grid) { return grid.dtype == at::kByte || grid.dtype == at::kChar; }
 
-// The codes clamped: by the quantize node that makes them, where `reader` alone sees them.
-Value* clamped(Value* codes, const Grid& range, Node* reader) {
+// A value named `name` with the codes clamped: of the quantize node that makes them, where `reader` alone sees them.
+Value* clamped(Value* codes, const Grid& range, Node* reader, const std::string& name) {
+  Graph& graph = reader->graph();
   Node* producer = codes->producer();
   const std::optional<OnGrid> made = read_quantize(producer);
   Grid narrowed = range;
@@ -46,11 +46,14 @@ Value* clamped(Value* codes, const Grid& range, Node* reader) {
   const bool on_one_grid = made && made->grid.scale == range.scale && made->grid.zero_point == range.zero_point &&
                            made->grid.dtype == range.dtype;
   if (!on_one_grid || !is_read_alone || narrowed.min == narrowed.max) {
-    return NodeBuilder(reader->graph(), reader, *reader).clamp(codes, range.min, range.max);
+    Node* node = graph.insert_before(reader, OpId{"aten.clamp.default"}, graph.unique_name(name),
+                                     {{"self", codes}, {"min", range.min}, {"max", range.max}});
+    return graph.add_output(node, name, codes->tensor());
   }
-  producer->set_arg("quant_min", narrowed.min);
-  producer->set_arg("quant_max", narrowed.max);
-  return codes;
+  Node* node = graph.insert_before(producer, producer->op(), graph.unique_name(name), producer->args());
+  node->set_arg("quant_min", narrowed.min);
+  node->set_arg("quant_max", narrowed.max);
+  return graph.add_output(node, name, codes->tensor());
 }
 
 }  // namespace
@@ -69,11 +72,14 @@ PassResult clamp_codes(Program& program) {
     if (!input || !quantize || input->grid != quantize->grid || !is_byte(input->grid)) continue;
     const Grid range = limited(input->grid, *read_limits(*node));
     if (range.min > range.max) continue;
-    Value* codes = clamped(input->input, range, node);
+    // What takes the place of the last codes takes their name.
+    const std::string name = last->output()->name();
+    graph.replace_all_uses(last->output(), node->output());
+    graph.erase(last);
+    graph.replace_all_uses(node->output(), clamped(input->input, range, node, name));
     Node* dequantize = node->input("self")->producer();
-    graph.replace_all_uses(last->output(), codes);
-    for (Node* dead : {last, node, dequantize}) {
-      if (dead->output()->users().empty()) graph.erase(dead);
+    for (Node* dead : {node, dequantize, input->input->producer()}) {
+      if (dead != nullptr && dead->output() != nullptr && dead->output()->users().empty()) graph.erase(dead);
     }
     result.changed = true;
   }

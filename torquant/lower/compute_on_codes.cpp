@@ -108,15 +108,15 @@ std::optional<std::vector<NamedArgument>> read_average(const Node& node) {
                                     {"padding", std::move(windows->padding)}};
 }
 
-// Lets readers of `pool` see [N, C] again.
-void drop_image(Graph& graph, Node* pool) {
+// Lets readers of `pool` see [N, C] again, under `name`.
+void drop_image(Graph& graph, Node* pool, const std::string& name) {
   Value* codes = pool->output();
   TensorMeta flat = codes->tensor();
   Node* squeeze =
       graph.insert_after(pool, kSqueezeDims, graph.unique_name("squeeze"), {{"self", codes}, {"dim", Ints{2, 3}}});
   std::vector<Dim> sizes = flat.sizes;
   sizes.resize(4, Dim(int64_t{1}));
-  graph.replace_all_uses(codes, graph.add_output(squeeze, squeeze->name(), std::move(flat)), squeeze);
+  graph.replace_all_uses(codes, graph.add_output(squeeze, name, std::move(flat)), squeeze);
   codes->tensor() = contiguous_meta(at::kByte, std::move(sizes));
 }
 
@@ -145,6 +145,7 @@ PassResult compute_on_codes(Program& program) {
         op == kAvgPoolCodes ? read_average(*node) : read_binary(program, *node);
     if (!args) continue;
     append_grid(*args, end->grid);
+    const std::string name = end->quantize->output()->name();
     for (Node* reader = sole_reader(node->output()); reader != nullptr;) {
       graph.replace_all_uses(reader->output(), node->output());
       const bool last = reader == end->quantize;
@@ -154,7 +155,7 @@ PassResult compute_on_codes(Program& program) {
     node->set_args(std::move(*args));
     node->set_op(op);
     node->output()->tensor().dtype = at::kByte;
-    if (drops_image) drop_image(graph, node);
+    if (drops_image) drop_image(graph, node, name);
     result.changed = true;
   }
   return result;

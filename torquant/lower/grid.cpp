@@ -11,6 +11,8 @@
 namespace torquant {
 namespace {
 
+constexpr std::string_view kQuantized = "_quantized";
+
 std::optional<OnGrid> read(const Node& node) {
   const Argument* out_dtype = node.find_arg("out_dtype");
   if (out_dtype != nullptr && !is_none(*out_dtype)) {
@@ -29,7 +31,8 @@ std::optional<OnGrid> read(const Node& node) {
                          .dtype = *type}};
 }
 
-Value* insert(const OpId& op, const char* name, Node* position, Value* input, const Grid& grid, at::ScalarType dtype) {
+Value* insert(const OpId& op, const std::string& name, Node* position, Value* input, const Grid& grid,
+              at::ScalarType dtype) {
   Graph& graph = position->graph();
   Node* node = graph.insert_before(position, op, graph.unique_name(name),
                                    {{"input", input},
@@ -68,12 +71,21 @@ std::optional<OnGrid> dequantized(const Value* value) {
   return read_node && !is_written(value) ? read_node : std::nullopt;
 }
 
-Value* insert_quantize(Node* position, Value* numbers, const Grid& grid) {
-  return insert(ops::kQuantizePerTensor, "quantize_per_tensor", position, numbers, grid, grid.dtype);
+Value* insert_quantize(Node* position, Value* numbers, const Grid& grid, const std::string& name) {
+  const std::string made = name.empty() ? numbers->name() + std::string(kQuantized) : name;
+  return insert(ops::kQuantizePerTensor, made, position, numbers, grid, grid.dtype);
 }
 
 Value* insert_dequantize(Node* position, Value* codes, const Grid& grid) {
   return insert(ops::kDequantizePerTensor, "dequantize_per_tensor", position, codes, grid, at::kFloat);
+}
+
+std::string_view quantized_numbers(std::string_view codes) {
+  const size_t end = codes.rfind(kQuantized);
+  if (end == std::string_view::npos) return "";
+  const std::string_view rest = codes.substr(end + kQuantized.size());
+  const bool is_counted = rest.size() > 1 && rest[0] == '_' && rest.find_first_not_of("0123456789", 1) == rest.npos;
+  return rest.empty() || is_counted ? codes.substr(0, end) : "";
 }
 
 }  // namespace torquant

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "torquant/graph/node.h"
 
@@ -36,8 +38,12 @@ std::optional<OnGrid> read_dequantize(const Node* node);
 // The dequantize node behind a value, read. Nothing where an in-place operator writes over the numbers.
 std::optional<OnGrid> dequantized(const Value* value);
 
-// A new node before `position`, with the metadata of that.
-Value* insert_quantize(Node* position, Value* numbers, const Grid& grid);
+// A new node before `position`, with the metadata of that. The codes are named `name`, or NUMBERS_quantized where that
+// is empty, which says that they are the program's numbers; with a number behind where the name is taken.
+Value* insert_quantize(Node* position, Value* numbers, const Grid& grid, const std::string& name = "");
 Value* insert_dequantize(Node* position, Value* codes, const Grid& grid);
+
+// The name of the numbers behind codes that insert_quantize named; "" for another name.
+std::string_view quantized_numbers(std::string_view codes);
 
 }  // namespace torquant

@@ -32,5 +32,17 @@ TEST(Grid, OfAnotherFloatTypeIsNone) {
   EXPECT_FALSE(dequantized(net.op("quantized_decomposed.dequantize_per_tensor.default", args)));
 }
 
+TEST(Grid, CodesAreNamedAfterTheirNumbers) {
+  TestProgram net;
+  Value* x = net.relu(net.input("x", {2, 3}));
+  Node* last = net.relu(x)->producer();
+  EXPECT_EQ(insert_quantize(last, x, kImage)->name(), "relu_quantized");
+  const std::string second = insert_quantize(last, x, kHidden)->name();
+  EXPECT_EQ(quantized_numbers("relu_quantized"), "relu");
+  EXPECT_EQ(quantized_numbers(second), "relu");
+  EXPECT_EQ(quantized_numbers("a_quantized_b"), "");
+  EXPECT_EQ(quantized_numbers("relu"), "");
+}
+
 }  // namespace
 }  // namespace torquant

@@ -95,7 +95,7 @@ class Rewriter {
     Node* quantize = layer_.quantize;
     const std::string name = quantize->output()->name();
     const OnGrid grid = *read_quantize(quantize);
-    Value* codes = insert_quantize(quantize, grid.input, grid.grid);
+    Value* codes = insert_quantize(quantize, grid.input, grid.grid, name + "_image");
     Node* permute = graph_.insert_before(quantize, kPermute, graph_.unique_name("permute"),
                                          {{"self", codes}, {"dims", channels_last()}});
     graph_.replace_all_uses(quantize->output(), codes, permute);

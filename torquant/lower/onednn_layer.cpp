@@ -20,24 +20,6 @@ std::optional<size_t> image_rank_of(const OpId& op) {
   return found == std::end(by_rank) ? std::nullopt : std::optional<size_t>(found - std::begin(by_rank));
 }
 
-// The int8 codes and scales behind a weight; false where it is something else.
-bool read_weight(const Program& program, const Value* weight, Layer& layer) {
-  const Node* node = weight == nullptr ? nullptr : weight->producer();
-  if (node == nullptr) return false;
-  const Value* codes = node->input("input");
-  const at::Tensor* stored = codes == nullptr ? nullptr : program.tensor_of(codes);
-  if (stored == nullptr || stored->scalar_type() != at::kChar) return false;
-  layer.weight = *stored;
-  if (const std::optional<OnGrid> read = read_dequantize(node)) {
-    layer.scales = at::full({1}, read->grid.scale, at::kFloat);
-    return read->grid.zero_point == 0;
-  }
-  if (node->op() != ops::kDequantizePerChannel || int_arg(*node, "axis") != 0) return false;
-  layer.scales = evaluate_constant(program, node->input("scales")).to(at::kFloat).contiguous();
-  const Value* zero_points = node->input("zero_points");
-  return zero_points == nullptr || evaluate_constant(program, zero_points).eq(0).all().item<bool>();
-}
-
 // A pad in front of a convolution that adds the same at both ends of the image, and zeros, is the convolution's own.
 void take_padding(Layer& layer) {
   const Node* pad = layer.input.input->producer();
@@ -57,6 +39,21 @@ void take_padding(Layer& layer) {
 
 }  // namespace
 
+std::optional<Weight> read_weight(const Program& program, const Value* weight, int64_t axis) {
+  const Node* node = weight == nullptr ? nullptr : weight->producer();
+  const Value* codes = node == nullptr ? nullptr : node->input("input");
+  const at::Tensor* stored = codes == nullptr ? nullptr : program.tensor_of(codes);
+  if (stored == nullptr || stored->scalar_type() != at::kChar) return std::nullopt;
+  if (const std::optional<OnGrid> read = read_dequantize(node)) {
+    const Weight read_weight{*stored, at::full({1}, read->grid.scale, at::kFloat)};
+    return read->grid.zero_point == 0 ? std::optional(read_weight) : std::nullopt;
+  }
+  if (node->op() != ops::kDequantizePerChannel || int_arg(*node, "axis") != axis) return std::nullopt;
+  const Value* zero_points = node->input("zero_points");
+  if (zero_points != nullptr && !evaluate_constant(program, zero_points).eq(0).all().item<bool>()) return std::nullopt;
+  return Weight{*stored, evaluate_constant(program, node->input("scales")).to(at::kFloat).contiguous()};
+}
+
 std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
                                 std::string& reason) {
   const std::optional<size_t> image_rank = image_rank_of(node->op());
@@ -67,8 +64,7 @@ std::optional<Layer> read_layer(const Program& program, const std::unordered_set
   const Value* numbers = node->input("input");
   const std::optional<OnGrid> input = dequantized(numbers);
   if (!input || input->grid.dtype != at::kByte) {
-    reason = is_written(numbers) ? "an in-place operator writes its input"
-                                 : "its input is not quantized to 8 bits with one scale";
+    reason = is_written(numbers) ? "an in-place operator writes its input" : kInputNotQuantized;
     return std::nullopt;
   }
   Layer layer{.node = node, .input = *input, .weight = {}, .scales = {}, .bias = {}, .image_rank = *image_rank};
@@ -80,10 +76,13 @@ std::optional<Layer> read_layer(const Program& program, const std::unordered_set
     layer.padding = ints_arg(*node, "padding", layer.image_rank);
     take_padding(layer);
   }
-  if (!read_weight(program, node->input("weight"), layer)) {
+  const std::optional<Weight> weight = read_weight(program, node->input("weight"), 0);
+  if (!weight) {
     reason = "its weight is not int8 with scales along axis 0 and zero points 0";
     return std::nullopt;
   }
+  layer.weight = weight->codes;
+  layer.scales = weight->scales;
   if (const Value* bias = node->input("bias")) {
     if (!constants.contains(bias)) {
       reason = "its bias is computed";

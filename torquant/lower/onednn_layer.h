@@ -27,6 +27,16 @@ struct Layer {
   bool is_linear() const { return image_rank == 0; }
 };
 
+inline constexpr const char* kInputNotQuantized = "its input is not quantized to 8 bits with one scale";
+
+// int8 codes that the program holds, with zero points 0.
+struct Weight {
+  at::Tensor codes;
+  at::Tensor scales;  // float32, one or one for each index of an axis
+};
+// What is dequantized to `weight`; nothing where it is something else, or has scales along another axis.
+std::optional<Weight> read_weight(const Program& program, const Value* weight, int64_t axis);
+
 // The layer that `node` computes, or in `reason` why it has to stay in float. `constants`: those of constant_values().
 std::optional<Layer> read_layer(const Program& program, const std::unordered_set<const Value*>& constants, Node* node,
                                 std::string& reason);

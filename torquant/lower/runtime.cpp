@@ -18,6 +18,7 @@
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_emit.h"
 #include "torquant/lower/runtime_layer.h"
+#include "torquant/lower/transposed_convolutions.h"
 #include "torquant/lower/unsigned_activations.h"
 #include "torquant/pass/canonicalize.h"
 #include "torquant/pass/constant_values.h"
@@ -43,6 +44,8 @@ class RuntimeLowering {
     clamp_codes(program_);
     quantize_before_moving(program_);
     move_codes(program_);
+    for (const Refusal& refusal : rewrite_transposed_convolutions(program_).refusals)
+      problems_.push_back(refusal.node + ": " + refusal.reason);
     rewrite_linear_of_images(program_);
     fuse_layers();
     compute_on_codes(program_);
@@ -61,7 +64,7 @@ class RuntimeLowering {
     const std::unordered_set<const Value*> constants = constant_values(program_);
     std::vector<Node*> layers;
     for (Node& node : graph_) {
-      if (is_layer(node)) layers.push_back(&node);
+      if (is_layer(node) && !ops::is_conv_transpose(node.op())) layers.push_back(&node);  // refused by now
     }
     for (Node* node : layers) {
       std::string reason = "the runtime has no kernel for it";

@@ -83,31 +83,48 @@ void ModelBuilder::add_node(const Node& node, format::Operation operation) {
   made_.model.nodes.push_back({.name = module.empty() ? "%" + node.name() : module, .operation = std::move(operation)});
 }
 
+at::Tensor ModelBuilder::places_in(ValueIndex index) const {
+  std::vector<int64_t> sizes = value(index).sizes;
+  sizes[0] = 1;
+  return at::arange(elements_of(value(index)), at::kLong).reshape(sizes);
+}
+
 bool ModelBuilder::move(const Node& node) {
   const Value* first = first_input(node);
   const auto earlier = moved_.find(first);
   const auto start = values_.find(first);
   if (earlier == moved_.end() && start == values_.end()) return false;
   const ValueIndex from = earlier == moved_.end() ? start->second : earlier->second.from;
-  at::Tensor places;
-  if (earlier != moved_.end()) {
-    places = earlier->second.places;
-  } else {
-    std::vector<int64_t> sizes = value(from).sizes;
-    sizes[0] = 1;
-    places = at::arange(elements_of(value(from)), at::kLong).reshape(sizes);
-  }
-  places = move_places(node, places);
+  const at::Tensor places = move_places(node, earlier == moved_.end() ? places_in(from) : earlier->second.places);
   if (!places.defined() || node.output()->tensor().sizes[0] != *batch_) return false;
   if (places.sizes().slice(1) == at::IntArrayRef(value(from).sizes).slice(1) && is_in_order(places, places.numel())) {
     values_[node.output()] = from;  // nothing moves
   } else {
-    moved_[node.output()] = {from, std::move(places)};
+    moved_[node.output()] = {from, places};
   }
   return true;
 }
 
-ValueIndex ModelBuilder::emit_moved(const Value& value, const Moved& moved) {
+ModelBuilder::Moved ModelBuilder::in_two_steps(const Value& value, const Moved& moved) {
+  if (as_rearrange(moved.places)) return moved;
+  std::vector<const Node*> rest;
+  const Value* between = &value;
+  while (true) {
+    rest.push_back(between->producer());
+    between = first_input(*between->producer());
+    const auto earlier = moved_.find(between);
+    if (earlier == moved_.end()) return moved;
+    const bool is_value = between->tensor().rank() <= format::kMostSizes;
+    if (is_value && as_rearrange(earlier->second.places)) break;
+  }
+  const ValueIndex from = *find(between);
+  at::Tensor places = places_in(from);
+  for (size_t i = rest.size(); i-- > 0;) places = move_places(*rest[i], places);
+  return {from, places};
+}
+
+ValueIndex ModelBuilder::emit_moved(const Value& value, const Moved& direct) {
+  const Moved moved = in_two_steps(value, direct);
   const format::Value& from = this->value(moved.from);
   const bool is_codes = from.type == format::ValueType::kUint8;
   const bool is_flat = is_codes && moved.places.dim() == 2 && is_in_order(moved.places, elements_of(from));

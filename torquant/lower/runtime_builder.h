@@ -51,7 +51,10 @@ class ModelBuilder {
   };
 
   ValueIndex add_value(const Value& value, format::ValueType type, const TensorGrid& grid);
-  ValueIndex emit_moved(const Value& value, const Moved& moved);
+  at::Tensor places_in(ValueIndex index) const;  // those of the value itself
+  // Where all movements together have no pattern, but the first ones do: those that follow, from the numbers between.
+  Moved in_two_steps(const Value& value, const Moved& moved);
+  ValueIndex emit_moved(const Value& value, const Moved& direct);
   int64_t batch_of(const Value& value);
   void set_batch(const Dim& size);
 

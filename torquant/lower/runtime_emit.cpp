@@ -40,7 +40,7 @@ class Emitter {
  private:
   struct Pad {
     ValueIndex input;
-    int64_t in_front[2];  // rows, columns
+    int64_t in_front[3];  // columns, rows, planes
   };
 
   void emit(const Node& node) {
@@ -68,7 +68,10 @@ class Emitter {
       format::Layer layer = fused.packed;
       layer.input = input;
       if (const auto pad = pads_.find(first_input(node)); pad != pads_.end()) {
-        for (size_t i = 0; i < 2; ++i) layer.windows.padding[i] += pad->second.in_front[i];
+        const auto& [columns, rows, planes] = pad->second.in_front;
+        layer.windows.padding[1] += columns;
+        layer.windows.padding[0] += rows;
+        layer.windows.planes.padding += planes;
       }
       if (const Value* residual = node.input("residual")) {
         const std::optional<ValueIndex> index = builder_.find(residual);
@@ -192,10 +195,11 @@ class Emitter {
   // Zeros around an image are the border of the layers that read it.
   bool emit_pad(const Node& node, ValueIndex input) {
     const std::vector<int64_t> sizes = ints_arg(node, "pad");  // from the last dimension on: in front, behind, …
-    const bool of_image = node.output()->tensor().rank() == 4 && sizes.size() <= 4 &&
+    const bool of_image = sizes.size() + 4 <= 2 * node.output()->tensor().rank() &&
                           int_arg(node, "value") == builder_.grid_of(input).zero_point;
     if (!of_image || std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size < 0; })) return false;
-    pads_[node.output()] = {input, {sizes.size() > 2 ? sizes[2] : 0, sizes.empty() ? 0 : sizes[0]}};
+    Pad& pad = pads_[node.output()] = {input, {}};
+    for (size_t i = 0; i < sizes.size(); i += 2) pad.in_front[i / 2] = sizes[i];
     return true;
   }
 

@@ -109,7 +109,7 @@ QuantizationConfig make_config(const ConfigArgs& args) {
   return {.input_activation = activation, .output_activation = activation, .weight = weight, .is_qat = args.is_qat};
 }
 
-bool Pattern::has_weight() const { return op == ops::kLinear || ops::is_conv(op); }
+bool Pattern::has_weight() const { return op == ops::kLinear || ops::is_conv(op) || ops::is_conv_transpose(op); }
 
 std::string Pattern::name() const {
   return short_name(op) + (add ? " + add" : "") + (activation == nullptr ? "" : fmt::format(" + {}", activation->name));
@@ -169,7 +169,9 @@ bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nod
   QuantizationAnnotation& annotation = annotations_.annotate(&heart);
   if (pattern.has_weight()) {
     set_input(annotation, heart.input("input"), rule.config->input_activation);
-    set_input(annotation, heart.input("weight"), rule.config->weight);
+    std::optional<QuantizationSpec> weight = rule.config->weight;
+    if (weight && ops::is_conv_transpose(heart.op())) weight->options.ch_axis = 1;  // of output channels
+    set_input(annotation, heart.input("weight"), weight);
   } else {
     for (const Value* operand : heart.inputs()) set_input(annotation, operand, rule.config->input_activation);
   }

@@ -96,6 +96,17 @@ TEST_F(Torquant, TakesConvolutionsOfOneAndThreeDimensions) {
   EXPECT_TRUE(is_taken(clamped) && observes(y, image));
 }
 
+TEST_F(Torquant, TransposedConvolutionsHaveAScaleForEachOutputChannel) {
+  Value* x = net.input("x", {1, 3, 4, 4});
+  Value* weight = net.parameter("up", {3, 5, 2, 2});
+  Value* y = op("conv_transpose2d.input", {{"input", x}, {"weight", weight}, {"stride", Ints{2, 2}}});
+  Value* relu = net.relu(y);
+  annotate(relu);
+  EXPECT_TRUE(observes(y, x) && is_taken(relu));
+  const AnyQuantizationSpec* spec = annotations.find(y->producer())->find_input(weight);
+  EXPECT_EQ(to_string(*spec), "int8 [-127, 127], per_channel_symmetric along axis 1, PerChannelMinMaxObserver()");
+}
+
 TEST_F(Torquant, TheSumOfALinearLayerStaysInItsRegisters) {
   Value* x = net.input("x", {5, 4});
   Value* linear = net.linear(x, "fc", 4);
