@@ -25,11 +25,8 @@ Exponential exponential(double x) {
   x = x < -700 ? -700 : x > 700 ? 700 : x;
   const double shifted = x * 1.4426950408889634 + kRound;
   const double r = x - (shifted - kRound) * 0.6931471805599453;
-  // Taylor's series to r^11 / 11!: the rest is below 1e-14.
-  double sum = 1.0 / 39916800;
-  sum = sum * r + 1.0 / 3628800;
-  sum = sum * r + 1.0 / 362880;
-  sum = sum * r + 1.0 / 40320;
+  // Taylor's series to r^8 / 8!: the rest is below 2e-10 of the value, a hundredth of what rounding to float32 takes.
+  double sum = 1.0 / 40320;
   sum = sum * r + 1.0 / 5040;
   sum = sum * r + 1.0 / 720;
   sum = sum * r + 1.0 / 120;
@@ -176,7 +173,7 @@ FloatArithmeticKernels select_float_arithmetic(FloatArithmetic arithmetic) {
 }
 
 void softmax(const SoftmaxArgs& args) {
-  constexpr size_t kBlock = 32;
+  constexpr size_t kBlock = 128;
   for (size_t first = 0; first < args.columns; first += kBlock) {
     const size_t columns = std::min(kBlock, args.columns - first);
     const float* x = args.x + first;
@@ -194,13 +191,11 @@ void softmax(const SoftmaxArgs& args) {
         if (!args.log) y[i * args.step + c] = static_cast<float>(e);
       }
     }
-    if (args.log) {
-      for (size_t c = 0; c < columns; ++c) sum[c] = std::log(sum[c]) + most[c];
-    }
+    for (size_t c = 0; c < columns; ++c) sum[c] = args.log ? std::log(sum[c]) + most[c] : 1 / sum[c];
     for (size_t i = 0; i < args.count; ++i) {
       for (size_t c = 0; c < columns; ++c) {
         const size_t at = i * args.step + c;
-        y[at] = static_cast<float>(args.log ? x[at] - sum[c] : y[at] / sum[c]);
+        y[at] = static_cast<float>(args.log ? x[at] - sum[c] : y[at] * sum[c]);
       }
     }
   }
