@@ -73,12 +73,7 @@ class Rewriter {
     if (Value* bias = layer_.node->input("bias")) args.push_back({"bias", bias});
     const OpId op = rank_ == 3 ? ops::kConv1d : ops::kConv2d;
     Value* images = add(op, layer_.node->name() + "_convolution", std::move(args), layer_.node);
-    if (layer_.quantize == nullptr) {
-      images = add(kPermute, "permute", {{"self", images}, {"dims", channels_last()}}, layer_.node);
-      graph_.replace_all_uses(layer_.node->output(), images);
-      graph_.erase(layer_.node);
-      return;
-    }
+    if (layer_.quantize == nullptr) return give(images, layer_.node);
     const Value* numbers = layer_.node->output();
     for (Node* node : layer_.between) {
       if (const std::optional<OnGrid> addend = read_addend(*node, numbers)) {
@@ -91,16 +86,9 @@ class Rewriter {
     for (Node* node : layer_.between) node->output()->tensor() = images->tensor();
     graph_.erase(layer_.node);
 
-    // The image as it was keeps the name of its codes.
-    Node* quantize = layer_.quantize;
-    const std::string name = quantize->output()->name();
-    const OnGrid grid = *read_quantize(quantize);
-    Value* codes = insert_quantize(quantize, grid.input, grid.grid, name + "_image");
-    Node* permute = graph_.insert_before(quantize, kPermute, graph_.unique_name("permute"),
-                                         {{"self", codes}, {"dims", channels_last()}});
-    graph_.replace_all_uses(quantize->output(), codes, permute);
-    graph_.erase(quantize);
-    graph_.replace_all_uses(codes, graph_.add_output(permute, name, meta(*permute)), permute);
+    const OnGrid output = *read_quantize(layer_.quantize);
+    const std::string name = layer_.quantize->output()->name() + "_image";
+    give(insert_quantize(layer_.quantize, output.input, output.grid, name), layer_.quantize);
   }
 
  private:
@@ -113,6 +101,17 @@ class Rewriter {
     Node* node = graph_.insert_before(position, op, graph_.unique_name(name), std::move(args));
     for (const auto& [key, text] : layer_.node->metadata()) node->set_metadata(key, text);
     return graph_.add_output(node, node->name(), meta(*node));
+  }
+
+  // Readers of `end`, which goes, see the images permuted back, under its name.
+  void give(Value* images, Node* end) {
+    const std::string name = end->output()->name();
+    Node* permute = graph_.insert_before(end, kPermute, graph_.unique_name("permute"),
+                                         {{"self", images}, {"dims", channels_last()}});
+    for (const auto& [key, text] : end->metadata()) permute->set_metadata(key, text);
+    graph_.replace_all_uses(end->output(), images, permute);
+    graph_.erase(end);
+    graph_.replace_all_uses(images, graph_.add_output(permute, name, meta(*permute)), permute);
   }
 
   // Behind the codes themselves, so that all who want it find one.

@@ -39,6 +39,13 @@ TEST_F(LinearOfImages, KeepTheNameOfTheirCodes) {
   EXPECT_EQ(kept->tensor().sizes, (std::vector<Dim>{2, 7, 12}));
 }
 
+TEST_F(LinearOfImages, EndInFloats) {
+  Value* y = linear(through(net, net.input("x", {2, 3, 5, 20}), kImage), "a", 12);
+  const Program program = net.returns({y});
+  EXPECT_LE(run(program).sub(outputs_of(program, net.examples())[0]).abs().max().item<double>(), 1e-4);
+  EXPECT_EQ(model.values[model.outputs[0]].name, y->name());
+}
+
 TEST_F(LinearOfImages, LeaveRowsAlone) {
   Program program =
       net.returns({through(net, linear(through(net, net.input("x", {2, 20}), kImage), "a", 12), kHidden)});

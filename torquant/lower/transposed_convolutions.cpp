@@ -67,8 +67,8 @@ struct Layer {
   at::Tensor bias;        // float32 [out]; undefined where there is none
   int64_t groups;
   std::vector<Axis> axes;
-  Node* quantize;
-  Grid grid;  // of the quantize node
+  Node* quantize;  // none: floats are what it gives
+  Grid grid;       // of the quantize node
 };
 
 std::optional<std::vector<Axis>> read_axes(const Node& node, const at::Tensor& weight, size_t rank) {
@@ -105,9 +105,7 @@ std::optional<Layer> read(const Program& program, const std::unordered_set<const
   Node* last = sole_reader(node->output());
   if (last != nullptr && read_limits(*last)) last = sole_reader(last->output());
   const std::optional<OnGrid> output = read_quantize(last);
-  if (!output || output->grid.dtype != at::kByte) {
-    return refuse("its output is not quantized to 8 bits with one scale, and the runtime shuffles codes alone");
-  }
+  if (output && output->grid.dtype != at::kByte) return refuse("its output is not quantized to 8 bits");
   std::optional<std::vector<Axis>> axes = read_axes(*node, weight->codes, rank);
   if (!axes) return refuse("the size of its image is not fixed");
   double weights = static_cast<double>(weight->codes.size(0)) * static_cast<double>(weight->codes.size(1));
@@ -119,8 +117,8 @@ std::optional<Layer> read(const Program& program, const std::unordered_set<const
                .bias = bias == nullptr ? at::Tensor() : evaluate_constant(program, bias).to(at::kFloat),
                .groups = int_arg(*node, "groups"),
                .axes = *std::move(axes),
-               .quantize = last,
-               .grid = output->grid};
+               .quantize = output ? last : nullptr,
+               .grid = output ? output->grid : Grid{}};
 }
 
 class Rewriter {
@@ -138,6 +136,7 @@ class Rewriter {
     args.push_back({"groups", layer_.groups});
     const OpId by_rank[] = {ops::kConv1d, ops::kConv2d, ops::kConv3d};
     Value* numbers = add(by_rank[layer_.axes.size() - 1], std::move(args));
+    if (layer_.quantize == nullptr) return give(numbers, layer_.node);
     Node* clamp = layer_.quantize->input("input")->producer();
     if (clamp == layer_.node) clamp = nullptr;
     if (clamp != nullptr) {
@@ -145,7 +144,12 @@ class Rewriter {
       limits[0] = {"self", numbers};
       numbers = add(clamp->op(), std::move(limits));
     }
-    quantize(numbers);
+    if (moves(numbers->tensor()).empty()) {
+      layer_.quantize->replace_input(layer_.quantize->input("input"), numbers);
+    } else {
+      const std::string name = layer_.quantize->output()->name() + "_phases";
+      give(insert_quantize(layer_.quantize, numbers, layer_.grid, name), layer_.quantize);
+    }
     if (clamp != nullptr) graph_.erase(clamp);
     graph_.erase(layer_.node);
   }
@@ -236,24 +240,23 @@ class Rewriter {
     return moves;
   }
 
-  // Readers of the quantize node see the image of the phases' codes, which takes its name.
-  void quantize(Value* numbers) {
-    auto moves = this->moves(numbers->tensor());
-    if (moves.empty()) return layer_.quantize->replace_input(layer_.quantize->input("input"), numbers);
-    const std::string name = layer_.quantize->output()->name();
-    Value* codes = insert_quantize(layer_.quantize, numbers, layer_.grid, name + "_phases");
-    graph_.replace_all_uses(layer_.quantize->output(), codes);
-    graph_.erase(layer_.quantize);
-    Value* moved = codes;
+  // Readers of `end`, which goes, see the image of the phases, under its name.
+  void give(Value* phases, Node* end) {
+    auto moves = this->moves(phases->tensor());
+    const std::string name = end->output()->name();
+    const auto metadata = layer_.node->metadata();
+    graph_.replace_all_uses(end->output(), phases);
+    graph_.erase(end);
+    Value* moved = phases;
     Node* first = nullptr;
     for (auto& [op, args] : moves) {
       args.insert(args.begin(), {"self", moved});
       Node* node = graph_.insert_after(moved->producer(), OpId(op), graph_.unique_name("shuffle"), std::move(args));
-      for (const auto& [key, text] : layer_.node->metadata()) node->set_metadata(key, text);
+      for (const auto& [key, text] : metadata) node->set_metadata(key, text);
       if (first == nullptr) first = node;
       moved = graph_.add_output(node, &op == &moves.back().first ? name : node->name(), infer(*node)->at(0));
     }
-    graph_.replace_all_uses(codes, moved, first);
+    if (first != nullptr) graph_.replace_all_uses(phases, moved, first);
   }
 
   Program& program_;
