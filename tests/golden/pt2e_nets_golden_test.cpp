@@ -3,8 +3,6 @@
 // through a file.
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/randint.h>
-#include <ATen/ops/randn.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +10,7 @@
 #include <set>
 
 #include "golden.h"
+#include "random_inputs.h"
 #include "tests/support/temp_folder.h"
 #include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
@@ -24,18 +23,6 @@
 
 namespace torquant::golden {
 namespace {
-
-// Random inputs in the shapes of the example; integers are small, as indices must be.
-std::vector<c10::IValue> random_inputs(const Program& program) {
-  std::vector<c10::IValue> inputs;
-  for (const Value* input : program.user_inputs()) {
-    std::vector<int64_t> sizes;
-    for (const Dim& size : input->tensor().sizes) sizes.push_back(hint_of(size).value());
-    const at::ScalarType dtype = input->tensor().dtype;
-    inputs.emplace_back(at::isFloatingType(dtype) ? at::randn(sizes).to(dtype) : at::randint(0, 4, sizes).to(dtype));
-  }
-  return inputs;
-}
 
 std::vector<at::Tensor> run(const Program& program, const std::vector<c10::IValue>& inputs) {
   const at::NoGradGuard no_grad;
