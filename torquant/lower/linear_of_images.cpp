@@ -41,7 +41,6 @@ std::optional<OnGrid> read_addend(const Node& node, const Value* numbers) {
 }
 
 std::optional<InnerLinear> read(const Program& program, Node* node) {
-  if (node->op() != ops::kLinear) return std::nullopt;
   const size_t rank = node->output()->tensor().rank();
   const std::optional<OnGrid> input = dequantized(node->input("input"));
   Node* weight = node->input("weight")->producer();
@@ -153,7 +152,11 @@ class Rewriter {
 
 PassResult rewrite_linear_of_images(Program& program) {
   PassResult result;
-  for (Node* node : program.graph().nodes_snapshot()) {
+  std::vector<Node*> linears;
+  for (Node& node : program.graph()) {
+    if (node.op() == ops::kLinear) linears.push_back(&node);
+  }
+  for (Node* node : linears) {  // each is erased when it is done, and with it its quantize node
     const std::optional<InnerLinear> layer = read(program, node);
     if (!layer) continue;
     Rewriter(program, *layer).run();
