@@ -95,7 +95,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
   for (size_t i = 0; i < model.nodes.size(); ++i) {
     const format::Operation& operation = model.nodes[i].operation;
     const ValueIndex output = output_of(operation);
-    lives[output] = {i, last_read[output]};
+    lives[output] = {i, std::max(i, last_read[output])};  // written even where nobody reads it
     const auto* layer = std::get_if<Layer>(&operation);
     const auto* flatten = std::get_if<format::Flatten>(&operation);
     int64_t over = layer == nullptr ? -1 : layer->residual;
@@ -110,7 +110,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
     if (over < 0 || is_float(model.values[static_cast<ValueIndex>(over)])) continue;
     sharing.join(output, static_cast<ValueIndex>(over));
     Life& life = lives[sharing.owner(output)];
-    life.last = std::max(life.last, last_read[output]);
+    life.last = std::max(life.last, lives[output].last);
   }
 
   std::vector<bool> is_users(model.values.size(), false);  // memory

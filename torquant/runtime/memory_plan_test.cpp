@@ -50,6 +50,15 @@ TEST_F(MemoryPlanTest, UsesMemoryAgain) {
   EXPECT_EQ(place(6).begin, place(7).begin) << "flattening single pixels moves nothing";
 }
 
+TEST_F(MemoryPlanTest, KeepsWhatNobodyReadsApartFromWhatLives) {
+  const auto unread = static_cast<format::ValueIndex>(tiny_.model.values.size());
+  tiny_.model.values.push_back(tiny_.model.values[4]);
+  tiny_.model.nodes.insert(tiny_.model.nodes.begin() + 4, {"unread", format::Add{3, 3, unread}});
+  plan_ = plan_memory(tiny_.model, 2);
+  EXPECT_TRUE(apart(place(unread), place(3)));
+  EXPECT_TRUE(apart(place(unread), place(4)));
+}
+
 TEST_F(MemoryPlanTest, WritesASumOverAResidualThatIsReadForTheLastTime) {
   tiny_.model.nodes.erase(tiny_.model.nodes.begin() + 4);  // the sum behind
   std::get<format::GlobalAveragePool>(tiny_.model.nodes[4].operation).input = 4;
