@@ -1,0 +1,136 @@
+#pragma once
+
+#include "torquant/kernels/lanes/functions.h"
+
+// Sixteen numbers of a row at a time, in as many registers as an instruction set needs for them.
+
+namespace torquant {
+
+template <class R>
+constexpr size_t kParts = 16 / R::kLanes;
+
+template <class R>
+struct Block {
+  typename R::Floats part[kParts<R>];
+};
+
+// How many of a block's first `count` numbers are in a part.
+template <class R>
+TORQUANT_INLINE size_t in_part(size_t part, size_t count) {
+  const size_t first = part * R::kLanes;
+  return count <= first ? 0 : count - first < R::kLanes ? count - first : R::kLanes;
+}
+
+template <class R>
+TORQUANT_INLINE Block<R> all(float value) {
+  Block<R> block;
+#pragma GCC unroll 16
+  for (auto& part : block.part) part = R::all(value);
+  return block;
+}
+
+// Zeros behind the first `count`, of up to sixteen.
+template <class R>
+TORQUANT_INLINE Block<R> load(const float* from, size_t count) {
+  Block<R> block;
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kParts<R>; ++i) {
+    const size_t here = in_part<R>(i, count);
+    block.part[i] = here == R::kLanes ? R::load(from + i * R::kLanes) : R::load_first(from + i * R::kLanes, here);
+  }
+  return block;
+}
+
+template <class R>
+TORQUANT_INLINE void store(float* to, const Block<R>& block, size_t count) {
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kParts<R>; ++i) {
+    const size_t here = in_part<R>(i, count);
+    if (here == R::kLanes) {
+      R::store(to + i * R::kLanes, block.part[i]);
+    } else {
+      R::store_first(to + i * R::kLanes, block.part[i], here);
+    }
+  }
+}
+
+// Codes of which the first `count` are stored.
+template <class R>
+TORQUANT_INLINE void store_codes(uint8_t* to, const typename R::Ints (&codes)[kParts<R>], size_t count) {
+  if (count == 16) return R::store_codes(to, codes);
+  uint8_t all[16];
+  R::store_codes(all, codes);
+  __builtin_memcpy(to, all, count);
+}
+
+template <class R>
+TORQUANT_INLINE Block<R> keep_first(Block<R> block, size_t count, float otherwise) {
+  if (count == 16) return block;
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kParts<R>; ++i)
+    block.part[i] = R::keep_first(block.part[i], in_part<R>(i, count), R::all(otherwise));
+  return block;
+}
+
+// f of each part of a block, or of the same parts of several.
+template <class R, class F, class... Blocks>
+TORQUANT_INLINE Block<R> each(F f, const Blocks&... blocks) {
+  Block<R> y;
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kParts<R>; ++i) y.part[i] = f(blocks.part[i]...);
+  return y;
+}
+
+template <class R>
+TORQUANT_INLINE Block<R> add(const Block<R>& a, const Block<R>& b) {
+  return each<R>([](auto x, auto y) TORQUANT_INLINED { return x + y; }, a, b);
+}
+
+// Of a NaN and a number, b's.
+template <class R>
+TORQUANT_INLINE Block<R> less(const Block<R>& a, const Block<R>& b) {
+  return each<R>([](auto x, auto y) TORQUANT_INLINED { return R::min(x, y); }, a, b);
+}
+
+template <class R>
+TORQUANT_INLINE Block<R> greater(const Block<R>& a, const Block<R>& b) {
+  return each<R>([](auto x, auto y) TORQUANT_INLINED { return R::max(x, y); }, a, b);
+}
+
+// One number of sixteen: of i and i + 8, of these i and i + 4, and so on.
+template <class R, class Op>
+TORQUANT_INLINE float fold(const Block<R>& block, Op op) {
+  alignas(64) float lanes[16];
+  store<R>(lanes, block, 16);
+#pragma GCC unroll 4
+  for (size_t width = 8; width > 0; width /= 2) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < width; ++i) lanes[i] = op(lanes[i], lanes[i + width]);
+  }
+  return lanes[0];
+}
+
+template <class R>
+TORQUANT_INLINE float sum_of(const Block<R>& block) {
+  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a + b; });
+}
+
+template <class R>
+TORQUANT_INLINE float least_of(const Block<R>& block) {
+  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a < b ? a : b; });
+}
+
+template <class R>
+TORQUANT_INLINE float greatest_of(const Block<R>& block) {
+  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a > b ? a : b; });
+}
+
+// f(first column, how many) for each block of a row, the last one with fewer.
+template <class F>
+TORQUANT_INLINE void for_each_block(size_t columns, F f) {
+  size_t column = 0;
+  for (; column + 16 <= columns; column += 16) f(column, 16);
+  if (column < columns) f(column, columns - column);
+}
+
+}  // namespace torquant

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "torquant/kernels/cpu_isa.h"
+
+namespace torquant {
+
+// What is computed on float32 between integer kernels, row by row (docs/semantics.md, K8). All kernels give the same
+// bits: they are one body over the vectors of each instruction set. Sums along a row are 16 sums of every 16th number,
+// s[i] of columns i, i + 16, …, added up as s[i] + s[i + 8], then + 4, + 2, + 1. Which NaN a NaN is, is not said.
+//
+// Threads share rows, or numbers; a row is one thread's. Nothing behind a row's `columns` is read, and nothing written
+// but what is said to be. `step`s are elements from row to row.
+
+// Codes of rows, each on a grid of its own.
+//
+// As PyTorch's quantized_decomposed.choose_qparams_per_token_asymmetric and quantize_per_token, plus 128, which makes
+// codes u8. With lo = min(x, 0), hi = max(x, 0), in float32 but for the code, which is float64:
+//   scale = max((hi - lo) / 255, 2^-23)
+//   zero_point = 128 + rne(clamp(l + h > 0 ? -128 - lo / scale : 127 - hi / scale, -128, 127)),
+//     l = -128 + lo / scale, h = 127 + hi / scale
+//   code = clamp(rne(x * (1 / scale) + zero_point), 0, 255)
+// `symmetric`: as torchao's _quantize_activation_per_token_absmax, plus 128, all in float32:
+//   scale = max(max|x| / 127, 1e-5), zero_point = 128, code = 128 + clamp(rne(x * (1 / scale)), -127, 127)
+//
+// A NaN does not count for the scale and becomes the lowest code. Where hi - lo is infinite, scale is, too.
+struct QuantizeRowsArgs {
+  size_t rows, columns;
+  const float* x;
+  size_t x_step;
+  bool symmetric;
+  uint8_t* codes;  // behind `columns`, up to the next multiple of 4, zero_point is written: weights are 0 there
+  size_t codes_step;
+  float* scale;         // [rows]
+  int32_t* zero_point;  // [rows], of the u8 codes
+};
+
+// Layer norm of t = x + residual: y = (t - mean) * (1 / sqrt(mean((t - mean)²) + epsilon)) * weight + bias.
+// RMS norm: y = t * (1 / sqrt(mean(t²) + epsilon)) * weight + bias. `* weight + bias` is rounded once.
+struct NormalizeRowsArgs {
+  size_t rows, columns;
+  const float* x;
+  size_t x_step;
+  const float* residual;  // null for none
+  size_t residual_step;
+  const float* weight;  // [columns], null for none
+  const float* bias;    // [columns], null for none
+  float epsilon;
+  bool rms;
+  float* y;  // may be x or residual
+  size_t y_step;
+};
+
+// p = e^(s - max s) over a row, s = x * multiplier + mask, rounded once. A row whose every column is hidden, or has
+// -inf, gives zeros, as PyTorch's attention does (its softmax: NaN). A NaN, or +inf, makes its whole row NaN.
+struct SoftmaxRowsArgs {
+  size_t rows, columns;
+  const float* x;
+  size_t x_step;
+  const float* multiplier;  // [rows]; null: 1
+  const float* mask;        // 0, -inf or numbers; null for none
+  size_t mask_step;         // 0: the same for all rows
+
+  // Row r sees columns [0, min(columns, first_visible_limit + r * limit_step)): SIZE_MAX and 0 for all.
+  size_t first_visible_limit, limit_step;
+
+  float* y;  // p / Σ p (as p * (1 / Σ p)), or null; may be x
+  size_t y_step;
+
+  // With y null: rne(255 p), NaN as 0; zeros behind `columns` up to the next multiple of 4.
+  uint8_t* codes;
+  size_t codes_step;
+  float* inverse_sum;  // [rows], with codes: 1 / Σ codes, 0 where a row sees nothing
+
+  bool log = false;  // y = s - max s - log Σ p instead
+};
+
+// The mean of each row.
+struct MeanRowsArgs {
+  size_t rows, columns;
+  const float* x;
+  size_t x_step;
+  float* y;  // [rows]
+};
+
+// Functions of one number with parameters a and b.
+enum class MapFunction : uint8_t {
+  kClamp,         // to [a, b]
+  kAdd,           // x + a
+  kSubtractFrom,  // a - x
+  kMultiply,      // x * a
+  kDivide,        // x / a
+  kDivideInto,    // a / x
+  kAbs,
+  kExp,
+  kLog,
+  kSqrt,
+  kLeakyRelu,  // x * a where x <= 0
+  kElu,        // a * (e^x - 1) where x <= 0
+  kSigmoid,
+  kHardsigmoid,
+  kTanh,
+  kSilu,
+  kHardswish,
+  kGelu,
+  kGeluTanh,
+  kMish,
+  kSoftplus,  // log(1 + e^(a x)) / a, and x where a x > b
+};
+constexpr size_t kMapFunctions = 21;
+
+struct MapRowsArgs {
+  size_t count;
+  const float* x;
+  float* y;  // may be x
+  MapFunction function;
+  float a, b;
+};
+
+enum class BinaryFunction : uint8_t { kAdd, kSubtract, kMultiply, kDivide };
+
+struct BinaryRowsArgs {
+  size_t count;
+  const float *a, *b;
+  bool one_a, one_b;  // a[0], b[0] for all
+  float* y;           // may be a or b
+  BinaryFunction function;
+};
+
+struct RowsKernels {
+  const char* name;
+  CpuIsa isa;
+  void (*quantize)(const QuantizeRowsArgs&);
+  void (*normalize)(const NormalizeRowsArgs&);
+  void (*softmax)(const SoftmaxRowsArgs&);
+  void (*mean)(const MeanRowsArgs&);
+  void (*map)(const MapRowsArgs&);
+  void (*binary)(const BinaryRowsArgs&);
+};
+
+// The fastest kernels that `isa` runs; the scalar ones always fit.
+const RowsKernels& select_rows_kernels(CpuIsa isa);
+
+}  // namespace torquant

@@ -1,0 +1,24 @@
+#include <bit>
+#include <cmath>
+
+#include "torquant/kernels/rows/map_rows.h"
+#include "torquant/kernels/rows/normalize_rows.h"
+#include "torquant/kernels/rows/quantize_rows.h"
+#include "torquant/kernels/rows/rows_internal.h"
+#include "torquant/kernels/rows/softmax_rows.h"
+
+namespace torquant {
+namespace {
+
+#include "torquant/kernels/lanes/scalar.inc"
+
+}  // namespace
+
+void quantize_rows_scalar(const QuantizeRowsArgs& args) { quantize_rows<Lanes>(args); }
+void normalize_rows_scalar(const NormalizeRowsArgs& args) { normalize_rows<Lanes>(args); }
+void softmax_rows_scalar(const SoftmaxRowsArgs& args) { softmax_rows<Lanes>(args); }
+void mean_rows_scalar(const MeanRowsArgs& args) { mean_rows<Lanes>(args); }
+void map_rows_scalar(const MapRowsArgs& args) { map_rows<Lanes>(args); }
+void binary_rows_scalar(const BinaryRowsArgs& args) { binary_rows<Lanes>(args); }
+
+}  // namespace torquant
