@@ -5,8 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "torquant/kernels/attention/attention_kernels.h"
 #include "torquant/kernels/attention/pack_keys.h"
-#include "torquant/kernels/attention/pack_values.h"
 #include "torquant/kernels/igemm/igemm.h"
 #include "torquant/kernels/rows/rows.h"
 #include "torquant/kernels/thread_pool.h"
@@ -116,7 +116,7 @@ void pack_keys_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa
 void pack_values_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa, uint8_t* scratch, size_t unit) {
   const size_t head = unit / layout.value_panels, panel = unit % layout.value_panels;
   uint8_t* of_head = scratch + head * layout.head;
-  select_pack_values(isa).run(
+  select_attention_kernels(isa).pack_values(
       {.rows = args.keys,
        .columns = std::min<size_t>(16, args.value_dim - panel * 16),
        .x = args.v + row_of(args.v_steps, head / args.kv_heads, head % args.kv_heads, 0) + panel * 16,
@@ -138,6 +138,7 @@ class TileRun {
         layout_(layout),
         igemm_(select_igemm(isa)),
         rows_(select_rows_kernels(isa)),
+        kernels_(select_attention_kernels(isa)),
         scratch_(scratch),
         thread_(scratch + layout.threads + part * layout.thread) {}
 
@@ -146,7 +147,7 @@ class TileRun {
     of_head_ = scratch_ + (tile.batch * args_.kv_heads + kv_head) * layout_.head;
     quantize_queries(tile);
     score(tile);
-    softmax(tile);
+    weigh_keys(tile);
     average_values(tile);
   }
 
@@ -176,7 +177,7 @@ class TileRun {
                          .output_step = layout_.key_step});
   }
 
-  void softmax(const Tile& tile) const {
+  void weigh_keys(const Tile& tile) const {
     size_t mask_step = args_.mask_steps.token;
     const size_t mask_row = row_of(args_.mask_steps, tile.batch, tile.head, tile.query);
     const float* mask = args_.mask == nullptr ? nullptr : args_.mask + mask_row;
@@ -190,20 +191,18 @@ class TileRun {
       mask = numbers;
       if (mask_step != 0) mask_step = layout_.key_step;
     }
-    rows_.softmax({.rows = tile.rows,
-                   .columns = tile.keys,
-                   .x = at<float>(thread_, layout_.scores),
-                   .x_step = layout_.key_step,
-                   .multiplier = at<float>(thread_, layout_.q_scale),
-                   .mask = mask,
-                   .mask_step = mask_step,
-                   .first_visible_limit = args_.causal ? tile.query + 1 : SIZE_MAX,
-                   .limit_step = args_.causal ? 1UL : 0UL,
-                   .y = nullptr,
-                   .y_step = 0,
-                   .codes = thread_ + layout_.codes,
-                   .codes_step = layout_.code_step,
-                   .inverse_sum = at<float>(thread_, layout_.inverse_sum)});
+    kernels_.weigh_keys({.rows = tile.rows,
+                         .keys = tile.keys,
+                         .scores = at<float>(thread_, layout_.scores),
+                         .score_step = layout_.key_step,
+                         .scale = at<float>(thread_, layout_.q_scale),
+                         .mask = mask,
+                         .mask_step = mask_step,
+                         .first_limit = args_.causal ? tile.query + 1 : SIZE_MAX,
+                         .limit_step = args_.causal ? 1UL : 0UL,
+                         .codes = thread_ + layout_.codes,
+                         .code_step = layout_.code_step,
+                         .inverse_sum = at<float>(thread_, layout_.inverse_sum)});
   }
 
   void average_values(const Tile& tile) const {
@@ -274,6 +273,7 @@ class TileRun {
   const Layout& layout_;
   const IgemmKernel& igemm_;
   const RowsKernels& rows_;
+  const AttentionKernels& kernels_;
   uint8_t* scratch_;
   uint8_t* thread_;
   uint8_t* of_head_ = nullptr;

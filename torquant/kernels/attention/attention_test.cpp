@@ -8,13 +8,13 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "torquant/kernels/attention/pack_values_internal.h"
-#include "torquant/kernels/rows/rows.h"
+#include "torquant/kernels/attention/attention_kernels.h"
 
 namespace torquant {
 namespace {
@@ -141,6 +141,21 @@ std::vector<float> mask_row(const AttentionArgs& args, size_t batch, size_t head
   return row;
 }
 
+// K12. A mask of 0 adds nothing.
+std::vector<int> codes_of(std::vector<float> scores, float scale, const std::vector<float>& mask) {
+  constexpr float kLog2E = 1.44269504f;
+  for (size_t key = 0; key < scores.size(); ++key)
+    scores[key] = std::fma(mask[key], kLog2E, scores[key] * (scale * kLog2E));
+  const float most = *std::max_element(scores.begin(), scores.end());
+  std::vector<int> codes;
+  for (const float score : scores) {
+    const float t = most == kHidden ? -20 : std::max(score - most, -20.0f), n = std::nearbyint(t), f = t - n;
+    const float power = std::fma(std::fma(std::fma(14.068775f, f, 61.865837f), f, 176.78156f), f, 254.98166f);
+    codes.push_back(static_cast<int>(std::nearbyint(std::ldexp(power, static_cast<int>(n)))));
+  }
+  return codes;
+}
+
 // K10 to K12 as they are written, a query at a time.
 std::vector<float> expected(const Case& how, const Input& input) {
   std::vector<float> out;
@@ -158,25 +173,9 @@ std::vector<float> expected(const Case& how, const Input& input) {
         std::vector<float> scores;
         for (const Codes& key : k)
           scores.push_back(static_cast<float>(sum_of_products(q.codes, key.codes)) * (key.scale * args.scale));
-        const std::vector<float> mask = mask_row(args, batch, head, query);
-        std::vector<uint8_t> codes((args.keys + 3) / 4 * 4);
-        float inverse_sum;
-        select_rows_kernels(CpuIsa::kScalar)
-            .softmax({.rows = 1,
-                      .columns = args.keys,
-                      .x = scores.data(),
-                      .x_step = 0,
-                      .multiplier = &q.scale,
-                      .mask = mask.data(),
-                      .mask_step = 0,
-                      .first_visible_limit = SIZE_MAX,
-                      .limit_step = 0,
-                      .y = nullptr,
-                      .y_step = 0,
-                      .codes = codes.data(),
-                      .codes_step = 0,
-                      .inverse_sum = &inverse_sum});
-        const std::vector<int> p(codes.begin(), codes.begin() + static_cast<ptrdiff_t>(args.keys));
+        const std::vector<int> p = codes_of(scores, q.scale, mask_row(args, batch, head, query));
+        const int sum = std::accumulate(p.begin(), p.end(), 0);
+        const float inverse_sum = sum == 0 ? 0 : 1 / static_cast<float>(sum);
         float* row = args.out + place(args.out_steps, batch, head, query);
         for (const Codes& value : v)
           *row++ = static_cast<float>(sum_of_products(p, value.codes)) * value.scale * inverse_sum;
@@ -307,9 +306,9 @@ TEST_P(Attention, IsNearAttentionInFloat) {
 
 std::vector<CpuIsa> all_isas() {
   return {
-#define TORQUANT_PACK_VALUES_KERNEL(suffix, isa) CpuIsa::isa,
+#define TORQUANT_ATTENTION_KERNELS(suffix, isa) CpuIsa::isa,
 #include "torquant/kernels/attention/kernels.inc"
-#undef TORQUANT_PACK_VALUES_KERNEL
+#undef TORQUANT_ATTENTION_KERNELS
   };
 }
 

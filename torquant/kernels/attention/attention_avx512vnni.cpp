@@ -1,0 +1,23 @@
+#include <immintrin.h>
+
+#include "torquant/kernels/attention/pack_values.h"
+#include "torquant/kernels/attention/weigh_keys.h"
+
+namespace torquant {
+namespace {
+
+#include "torquant/kernels/lanes/avx512.inc"
+
+struct AttentionLanes : Lanes {
+  static TORQUANT_INLINE Ints to_exponents(Ints x) { return _mm512_slli_epi32(x, 23); }
+  static TORQUANT_INLINE void store_lowest_bytes(uint8_t* to, const Ints (&x)[16 / kLanes]) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(x[0]));
+  }
+};
+
+}  // namespace
+
+void pack_values_avx512vnni(const PackValuesArgs& args) { pack_values<Lanes>(args); }
+void weigh_keys_avx512vnni(const WeighKeysArgs& args) { weigh_keys<AttentionLanes>(args); }
+
+}  // namespace torquant
