@@ -11,7 +11,9 @@ namespace {
 struct AttentionLanes : Lanes {
   static TORQUANT_INLINE Ints to_exponents(Ints x) { return _mm512_slli_epi32(x, 23); }
   static TORQUANT_INLINE void store_lowest_bytes(uint8_t* to, const Ints (&x)[16 / kLanes]) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(x[0]));
+    __m128i codes = _mm512_cvtepi32_epi8(x[0]);
+    __asm__("" : "+v"(codes));  // in a register first: the instruction that also stores takes Zen 4 several cycles
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), codes);
   }
 };
 
