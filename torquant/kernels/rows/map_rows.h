@@ -7,9 +7,13 @@ namespace torquant {
 
 template <class R, class F>
 TORQUANT_INLINE void map_each(const MapRowsArgs& args, F f) {
-  for_each_block(args.count, [&](size_t column, size_t count) TORQUANT_INLINED {
-    store<R>(args.y + column, each<R>(f, load<R>(args.x + column, count)), count);
-  });
+  const float* x = args.x;
+  float* y = args.y;
+  for (size_t left = args.count; left > 0;) {  // not for_each_block: f once, for functions are long
+    const size_t count = left < 16 ? left : 16;
+    store<R>(y, each<R>(f, load<R>(x, count)), count);
+    x += count, y += count, left -= count;
+  }
 }
 
 template <class R>
@@ -102,11 +106,12 @@ void binary_rows(const BinaryRowsArgs& args) {
 template <class R>
 void mean_rows(const MeanRowsArgs& args) {
   for (size_t r = 0; r < args.rows; ++r) {
-    auto sums = all<R>(0);
-    for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
-      sums = add<R>(sums, load<R>(args.x + r * args.x_step + column, count));
+    const float* x = args.x + r * args.x_step;
+    Sums<R> sums;
+    for_each_summand(args.columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+      sums.of[which] = add<R>(sums.of[which], load<R>(x + column, count));
     });
-    args.y[r] = sum_of<R>(sums) / static_cast<float>(args.columns);
+    args.y[r] = sums.total() / static_cast<float>(args.columns);
   }
 }
 

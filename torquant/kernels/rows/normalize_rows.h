@@ -7,12 +7,13 @@ namespace torquant {
 
 template <class R, bool kWeight, bool kBias>
 TORQUANT_INLINE void scale_row(const NormalizeRowsArgs& args, const float* x, float* y, float mean, float factor) {
-  for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+  const size_t columns = args.columns;
+  const float *weights = args.weight, *biases = args.bias;
+  for_each_block(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     Block<R> block = load<R>(x + column, count), weight, bias;
-    if constexpr (kWeight) weight = load<R>(args.weight + column, count);
-    if constexpr (kBias) bias = load<R>(args.bias + column, count);
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kParts<R>; ++i) {
+    if constexpr (kWeight) weight = load<R>(weights + column, count);
+    if constexpr (kBias) bias = load<R>(biases + column, count);
+    for_each_part<R>([&](size_t i) TORQUANT_INLINED {
       auto& number = block.part[i];
       number = (number - R::all(mean)) * R::all(factor);
       if constexpr (kWeight && kBias) {
@@ -22,48 +23,61 @@ TORQUANT_INLINE void scale_row(const NormalizeRowsArgs& args, const float* x, fl
       } else if constexpr (kBias) {
         number = number + bias.part[i];
       }
-    }
+    });
     store<R>(y + column, block, count);
   });
 }
 
+// t of a row, in `t` where it is a sum, and its mean.
+template <class R>
+TORQUANT_INLINE float mean_of(const float* x, const float* residual, float* t, size_t columns) {
+  Sums<R> sums;
+  for_each_summand(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+    auto block = load<R>(x + column, count);
+    if (residual != nullptr) {
+      block = add<R>(block, load<R>(residual + column, count));
+      store<R>(t + column, block, count);
+    }
+    sums.of[which] = add<R>(sums.of[which], block);
+  });
+  return sums.total() / static_cast<float>(columns);
+}
+
+template <class R>
+TORQUANT_INLINE float mean_square_of(const float* t, size_t columns, float mean) {
+  Sums<R> sums;
+  for_each_summand(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+    auto block = load<R>(t + column, count);
+    block = each<R>([=](auto number) TORQUANT_INLINED { return number - R::all(mean); }, block);
+    block = keep_first<R>(block, count, 0);
+    sums.of[which] = each<R>([](auto number, auto sum) TORQUANT_INLINED { return R::fma(number, number, sum); }, block,
+                             sums.of[which]);
+  });
+  return sums.total() / static_cast<float>(columns);
+}
+
 template <class R>
 void normalize_rows(const NormalizeRowsArgs& args) {
-  const auto columns = static_cast<float>(args.columns);
   for (size_t r = 0; r < args.rows; ++r) {
     const float* x = args.x + r * args.x_step;
+    const float* residual = args.residual == nullptr ? nullptr : args.residual + r * args.residual_step;
     float* y = args.y + r * args.y_step;
-    auto sums = all<R>(0);
-    if (args.residual != nullptr) {
-      const float* residual = args.residual + r * args.residual_step;
-      for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
-        const auto block = add<R>(load<R>(x + column, count), load<R>(residual + column, count));
-        store<R>(y + column, block, count);
-        sums = add<R>(sums, block);
-      });
-      x = y;
-    } else if (!args.rms) {
-      for_each_block(args.columns, [&](size_t column, size_t count)
-                                       TORQUANT_INLINED { sums = add<R>(sums, load<R>(x + column, count)); });
+    float mean = 0;
+    if (residual != nullptr || !args.rms) {
+      const float sum_mean =
+          residual == nullptr ? mean_of<R>(x, nullptr, y, args.columns) : mean_of<R>(x, residual, y, args.columns);
+      if (!args.rms) mean = sum_mean;
     }
-    const float mean = args.rms ? 0 : sum_of<R>(sums) / columns;
-    auto squares = all<R>(0);
-    for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
-      auto block = load<R>(x + column, count);
-      block = each<R>([=](auto number) TORQUANT_INLINED { return number - R::all(mean); }, block);
-      block = keep_first<R>(block, count, 0);
-      squares =
-          each<R>([](auto number, auto sum) TORQUANT_INLINED { return R::fma(number, number, sum); }, block, squares);
-    });
-    const float factor = 1.0f / __builtin_sqrtf(sum_of<R>(squares) / columns + args.epsilon);
+    const float* t = residual == nullptr ? x : y;
+    const float factor = 1.0f / __builtin_sqrtf(mean_square_of<R>(t, args.columns, mean) + args.epsilon);
     if (args.weight != nullptr && args.bias != nullptr) {
-      scale_row<R, true, true>(args, x, y, mean, factor);
+      scale_row<R, true, true>(args, t, y, mean, factor);
     } else if (args.weight != nullptr) {
-      scale_row<R, true, false>(args, x, y, mean, factor);
+      scale_row<R, true, false>(args, t, y, mean, factor);
     } else if (args.bias != nullptr) {
-      scale_row<R, false, true>(args, x, y, mean, factor);
+      scale_row<R, false, true>(args, t, y, mean, factor);
     } else {
-      scale_row<R, false, false>(args, x, y, mean, factor);
+      scale_row<R, false, false>(args, t, y, mean, factor);
     }
   }
 }

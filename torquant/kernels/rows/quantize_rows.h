@@ -34,8 +34,9 @@ TORQUANT_INLINE RowGrid choose_grid(const float* x, size_t columns, bool symmetr
   return {scale, 128 + static_cast<int32_t>(to_integer(zero_point))};
 }
 
-// As PyTorch computes them: in float64.
-TORQUANT_INLINE void exact_codes(const float* x, uint8_t* codes, size_t count, const RowGrid& grid) {
+// As PyTorch computes them: in float64. Of R so that each instruction set has its own.
+template <class R>
+__attribute__((noinline)) void exact_codes(const float* x, uint8_t* codes, size_t count, const RowGrid& grid) {
   const double inv_scale = 1.0 / static_cast<double>(grid.scale), zero_point = grid.zero_point - 128;
   for (size_t i = 0; i < count; ++i) {
     double code = static_cast<double>(x[i]) * inv_scale + zero_point;
@@ -59,16 +60,15 @@ TORQUANT_INLINE void quantize_row(const float* x, uint8_t* codes, size_t columns
     for_each_block(some, [&](size_t column, size_t count) TORQUANT_INLINED {
       const auto block = load<R>(x + begin + column, count);
       typename R::Ints ints[kParts<R>];
-#pragma GCC unroll 16
-      for (size_t i = 0; i < kParts<R>; ++i) {
+      for_each_part<R>([&](size_t i) TORQUANT_INLINED {
         const auto rounded = R::fma(block.part[i], inv_scale, round);
         const auto rest = R::fma(block.part[i], inv_scale, round - rounded);
         furthest = R::max_ints(furthest, R::bits(absolute<R>(rest)));  // bits of a NaN are above those of numbers
         ints[i] = R::add(R::bits(rounded), zero_point);
-      }
+      });
       store_codes<R>(codes + begin + column, ints, count);
     });
-    if (R::any_above(furthest, kNearTie)) exact_codes(x + begin, codes + begin, some, grid);
+    if (R::any_above(furthest, kNearTie)) exact_codes<R>(x + begin, codes + begin, some, grid);
   }
 }
 
@@ -79,20 +79,24 @@ TORQUANT_INLINE void quantize_row_symmetric(const float* x, uint8_t* codes, size
   for_each_block(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = load<R>(x + column, count);
     typename R::Ints ints[kParts<R>];
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kParts<R>; ++i)
-      ints[i] = R::add(R::bits(R::max(block.part[i] * inv_scale, least) + round), zero_point);  // NaN: -127
+    for_each_part<R>([&](size_t i) TORQUANT_INLINED {
+      ints[i] = R::add(R::bits(R::max(block.part[i] * inv_scale, least) + round), zero_point);
+    });  // NaN: -127
     store_codes<R>(codes + column, ints, count);
   });
 }
 
 template <class R>
 void quantize_rows(const QuantizeRowsArgs& args) {
+  if (args.rows == 0) return;
   const size_t padded = (args.columns + 3) / 4 * 4;
+  RowGrid next = choose_grid<R>(args.x, args.columns, args.symmetric);
   for (size_t r = 0; r < args.rows; ++r) {
     const float* x = args.x + r * args.x_step;
     uint8_t* codes = args.codes + r * args.codes_step;
-    const RowGrid grid = choose_grid<R>(x, args.columns, args.symmetric);
+    const RowGrid grid = next;
+    // A row ahead, so that nothing waits for the divisions.
+    if (r + 1 < args.rows) next = choose_grid<R>(x + args.x_step, args.columns, args.symmetric);
     if (args.symmetric) {
       quantize_row_symmetric<R>(x, codes, args.columns, grid);
     } else {

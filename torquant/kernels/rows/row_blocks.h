@@ -21,11 +21,22 @@ TORQUANT_INLINE size_t in_part(size_t part, size_t count) {
   return count <= first ? 0 : count - first < R::kLanes ? count - first : R::kLanes;
 }
 
+// f(i) of each part. Registers want to be named, so the loop is unrolled, but for single floats.
+template <class R, class F>
+TORQUANT_INLINE void for_each_part(F f) {
+  if constexpr (R::kLanes == 1) {
+#pragma GCC unroll 1
+    for (size_t i = 0; i < kParts<R>; ++i) f(i);
+  } else {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < kParts<R>; ++i) f(i);
+  }
+}
+
 template <class R>
 TORQUANT_INLINE Block<R> all(float value) {
   Block<R> block;
-#pragma GCC unroll 16
-  for (auto& part : block.part) part = R::all(value);
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED { block.part[i] = R::all(value); });
   return block;
 }
 
@@ -33,25 +44,23 @@ TORQUANT_INLINE Block<R> all(float value) {
 template <class R>
 TORQUANT_INLINE Block<R> load(const float* from, size_t count) {
   Block<R> block;
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i) {
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED {
     const size_t here = in_part<R>(i, count);
     block.part[i] = here == R::kLanes ? R::load(from + i * R::kLanes) : R::load_first(from + i * R::kLanes, here);
-  }
+  });
   return block;
 }
 
 template <class R>
 TORQUANT_INLINE void store(float* to, const Block<R>& block, size_t count) {
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i) {
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED {
     const size_t here = in_part<R>(i, count);
     if (here == R::kLanes) {
       R::store(to + i * R::kLanes, block.part[i]);
     } else {
       R::store_first(to + i * R::kLanes, block.part[i], here);
     }
-  }
+  });
 }
 
 // Codes of which the first `count` are stored.
@@ -66,9 +75,9 @@ TORQUANT_INLINE void store_codes(uint8_t* to, const typename R::Ints (&codes)[kP
 template <class R>
 TORQUANT_INLINE Block<R> keep_first(Block<R> block, size_t count, float otherwise) {
   if (count == 16) return block;
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i)
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED {
     block.part[i] = R::keep_first(block.part[i], in_part<R>(i, count), R::all(otherwise));
+  });
   return block;
 }
 
@@ -76,8 +85,7 @@ TORQUANT_INLINE Block<R> keep_first(Block<R> block, size_t count, float otherwis
 template <class R, class F, class... Blocks>
 TORQUANT_INLINE Block<R> each(F f, const Blocks&... blocks) {
   Block<R> y;
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i) y.part[i] = f(blocks.part[i]...);
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED { y.part[i] = f(blocks.part[i]...); });
   return y;
 }
 
@@ -97,32 +105,27 @@ TORQUANT_INLINE Block<R> greater(const Block<R>& a, const Block<R>& b) {
   return each<R>([](auto x, auto y) TORQUANT_INLINED { return R::max(x, y); }, a, b);
 }
 
-// One number of sixteen: of i and i + 8, of these i and i + 4, and so on.
-template <class R, class Op>
-TORQUANT_INLINE float fold(const Block<R>& block, Op op) {
-  alignas(64) float lanes[16];
-  store<R>(lanes, block, 16);
-#pragma GCC unroll 4
-  for (size_t width = 8; width > 0; width /= 2) {
-#pragma GCC unroll 8
-    for (size_t i = 0; i < width; ++i) lanes[i] = op(lanes[i], lanes[i + width]);
-  }
-  return lanes[0];
-}
-
 template <class R>
 TORQUANT_INLINE float sum_of(const Block<R>& block) {
-  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a + b; });
+  return R::fold(block.part, [](auto a, auto b) TORQUANT_INLINED { return a + b; });
 }
+
+// Sums along a row, of which four blocks are under way at once: an addition takes as long as four begin.
+template <class R>
+struct Sums {
+  Block<R> of[4] = {all<R>(0), all<R>(0), all<R>(0), all<R>(0)};
+
+  TORQUANT_INLINE float total() const { return sum_of<R>(add<R>(add<R>(of[0], of[2]), add<R>(of[1], of[3]))); }
+};
 
 template <class R>
 TORQUANT_INLINE float least_of(const Block<R>& block) {
-  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a < b ? a : b; });
+  return R::fold(block.part, [](auto a, auto b) TORQUANT_INLINED { return a < b ? a : b; });
 }
 
 template <class R>
 TORQUANT_INLINE float greatest_of(const Block<R>& block) {
-  return fold<R>(block, [](float a, float b) TORQUANT_INLINED { return a > b ? a : b; });
+  return R::fold(block.part, [](auto a, auto b) TORQUANT_INLINED { return a > b ? a : b; });
 }
 
 // f(first column, how many) for each block of a row, the last one with fewer.
@@ -131,6 +134,17 @@ TORQUANT_INLINE void for_each_block(size_t columns, F f) {
   size_t column = 0;
   for (; column + 16 <= columns; column += 16) f(column, 16);
   if (column < columns) f(column, columns - column);
+}
+
+// f(first column, how many, which of four sums) for each block of a row: the first one for what is left of 64 columns.
+template <class F>
+TORQUANT_INLINE void for_each_summand(size_t columns, F f) {
+  const size_t whole = columns / 64 * 64;
+  for (size_t column = 0; column < whole; column += 64) {
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; ++i) f(column + i * 16, 16, i);
+  }
+  for_each_block(columns - whole, [&](size_t column, size_t count) TORQUANT_INLINED { f(whole + column, count, 0); });
 }
 
 }  // namespace torquant

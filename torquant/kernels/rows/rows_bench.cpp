@@ -85,6 +85,8 @@ constexpr Task kTasks[] = {
     {"quantize 128x1536", 128, 1536, quantize<false>},
     {"quantize symmetric 128x384", 128, 384, quantize<true>},
     {"layer norm 128x384", 128, 384, normalize<false, false>},
+    {"layer norm 8x384", 8, 384, normalize<false, false>},
+    {"quantize 8x384", 8, 384, quantize<false>},
     {"layer norm of a sum 128x384", 128, 384, normalize<true, false>},
     {"RMS norm 128x384", 128, 384, normalize<false, true>},
     {"softmax 1536x128", 1536, 128, softmax<false>},

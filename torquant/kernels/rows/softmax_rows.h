@@ -80,12 +80,11 @@ TORQUANT_INLINE float softmax_codes(const SoftmaxRow<R>& row, uint8_t* codes) {
   for_each_block(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = powers<R>(row.at(column, count), most);
     typename R::Ints ints[kParts<R>];
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kParts<R>; ++i) {
+    for_each_part<R>([&](size_t i) TORQUANT_INLINED {
       const auto rounded = R::max(block.part[i] * R::all(255), R::all(0)) + round;  // NaN: 0
       ints[i] = R::add(R::bits(rounded), R::ints(-0x4b400000));
       sums.part[i] = sums.part[i] + (rounded - round);  // exact, up to 65,000 times 255
-    }
+    });
     store_codes<R>(codes + column, ints, count);
   });
   const float sum = sum_of<R>(sums);
