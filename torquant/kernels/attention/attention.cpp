@@ -8,7 +8,6 @@
 #include "torquant/kernels/attention/attention_kernels.h"
 #include "torquant/kernels/attention/pack_keys.h"
 #include "torquant/kernels/igemm/igemm.h"
-#include "torquant/kernels/rows/rows.h"
 #include "torquant/kernels/thread_pool.h"
 
 namespace torquant {
@@ -28,9 +27,9 @@ struct Layout {
   size_t dim_quads, key_panels, key_quads, value_panels;
   size_t rows;  // of a tile, at most
 
-  size_t keys, key_start, key_multiplier, values, value_multiplier, head;           // of a head; the last: all of it
-  size_t zeros, threads;                                                            // behind the heads
-  size_t q_codes, q_scale, q_zero_point, scores, codes, inverse_sum, mask, thread;  // of a thread; the last: all of it
+  size_t keys, key_start, key_multiplier, values, value_multiplier, head;  // of a head; the last: all of it
+  size_t zeros, threads;                                                   // behind the heads
+  size_t q_codes, q_scale, scores, codes, inverse_sum, mask, thread;       // of a thread; the last: all of it
 
   explicit Layout(const AttentionArgs& args) {
     dim_step = round_up(args.head_dim, 64);
@@ -62,7 +61,6 @@ struct Layout {
     end = 0;
     q_codes = place(kMostRows * dim_step);
     q_scale = place(kMostRows * sizeof(float));
-    q_zero_point = place(kMostRows * sizeof(int32_t));
     scores = place(score_bytes);
     codes = place(kMostRows * code_step);
     inverse_sum = place(kMostRows * sizeof(float));
@@ -88,18 +86,16 @@ void pack_keys_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa
   uint8_t* of_head = scratch + head * layout.head;
   uint8_t* codes = thread + layout.q_codes;
   float scale[16] = {};
-  int32_t zero_point[16], sums[16];
+  int32_t sums[16];
   if (count < 16) std::memset(codes, 128, 16 * layout.dim_step);
-  select_rows_kernels(isa).quantize(
+  select_attention_kernels(isa).quantize_tokens(
       {.rows = count,
        .columns = args.head_dim,
        .x = args.k + row_of(args.k_steps, head / args.kv_heads, head % args.kv_heads, first),
        .x_step = args.k_steps.token,
-       .symmetric = true,
        .codes = codes,
        .codes_step = layout.dim_step,
-       .scale = scale,
-       .zero_point = zero_point});
+       .scale = scale});
   const size_t quads = layout.dim_quads;
   pack_keys({.quads = quads,
              .codes = codes,
@@ -108,7 +104,7 @@ void pack_keys_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa
              .sums = sums});
   for (size_t i = 0; i < 16; ++i) {
     at<int32_t>(of_head, layout.key_start)[first + i] = -128 * sums[i];
-    at<float>(of_head, layout.key_multiplier)[first + i] = scale[i] * args.scale;
+    at<float>(of_head, layout.key_multiplier)[first + i] = scale[i] * (args.scale * kLog2E);
   }
 }
 
@@ -137,7 +133,6 @@ class TileRun {
       : args_(args),
         layout_(layout),
         igemm_(select_igemm(isa)),
-        rows_(select_rows_kernels(isa)),
         kernels_(select_attention_kernels(isa)),
         scratch_(scratch),
         thread_(scratch + layout.threads + part * layout.thread) {}
@@ -153,15 +148,13 @@ class TileRun {
 
  private:
   void quantize_queries(const Tile& tile) const {
-    rows_.quantize({.rows = tile.rows,
-                    .columns = args_.head_dim,
-                    .x = args_.q + row_of(args_.q_steps, tile.batch, tile.head, tile.query),
-                    .x_step = args_.q_steps.token,
-                    .symmetric = true,
-                    .codes = thread_ + layout_.q_codes,
-                    .codes_step = layout_.dim_step,
-                    .scale = at<float>(thread_, layout_.q_scale),
-                    .zero_point = at<int32_t>(thread_, layout_.q_zero_point)});
+    kernels_.quantize_tokens({.rows = tile.rows,
+                              .columns = args_.head_dim,
+                              .x = args_.q + row_of(args_.q_steps, tile.batch, tile.head, tile.query),
+                              .x_step = args_.q_steps.token,
+                              .codes = thread_ + layout_.q_codes,
+                              .codes_step = layout_.dim_step,
+                              .scale = at<float>(thread_, layout_.q_scale)});
   }
 
   void score(const Tile& tile) const {
@@ -172,7 +165,7 @@ class TileRun {
                          .weights = at<int8_t>(of_head_, layout_.keys),
                          .start = at<int32_t>(of_head_, layout_.key_start),
                          .multiplier = at<float>(of_head_, layout_.key_multiplier),
-                         .row_scale = nullptr,
+                         .row_scale = at<float>(thread_, layout_.q_scale),
                          .output = at<float>(thread_, layout_.scores),
                          .output_step = layout_.key_step});
   }
@@ -195,7 +188,6 @@ class TileRun {
                          .keys = tile.keys,
                          .scores = at<float>(thread_, layout_.scores),
                          .score_step = layout_.key_step,
-                         .scale = at<float>(thread_, layout_.q_scale),
                          .mask = mask,
                          .mask_step = mask_step,
                          .first_limit = args_.causal ? tile.query + 1 : SIZE_MAX,
@@ -272,7 +264,6 @@ class TileRun {
   const AttentionArgs& args_;
   const Layout& layout_;
   const IgemmKernel& igemm_;
-  const RowsKernels& rows_;
   const AttentionKernels& kernels_;
   uint8_t* scratch_;
   uint8_t* thread_;

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "torquant/kernels/attention/pack_values.h"
+#include "torquant/kernels/attention/quantize_tokens.h"
 #include "torquant/kernels/attention/weigh_keys.h"
 
 namespace torquant {
@@ -19,7 +20,8 @@ struct AttentionLanes : Lanes {
 
 }  // namespace
 
-void pack_values_avx512vnni(const PackValuesArgs& args) { pack_values<Lanes>(args); }
+void quantize_tokens_avx512vnni(const QuantizeTokensArgs& args) { quantize_tokens<AttentionLanes>(args); }
+void pack_values_avx512vnni(const PackValuesArgs& args) { pack_values<AttentionLanes>(args); }
 void weigh_keys_avx512vnni(const WeighKeysArgs& args) { weigh_keys<AttentionLanes>(args); }
 
 }  // namespace torquant

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "torquant/kernels/attention/attention.h"
-#include "torquant/kernels/attention/attention_kernels.h"
 
 // Layers of MiniLM, BERT-base and SmolLM2 on one thread: what packing k and v takes, the rest, and both; GMAC/s of the
 // two products.

@@ -4,7 +4,8 @@ namespace torquant {
 namespace {
 
 constexpr AttentionKernels kKernels[] = {
-#define TORQUANT_ATTENTION_KERNELS(suffix, isa) {#suffix, CpuIsa::isa, pack_values_##suffix, weigh_keys_##suffix},
+#define TORQUANT_ATTENTION_KERNELS(suffix, isa) \
+  {#suffix, CpuIsa::isa, quantize_tokens_##suffix, pack_values_##suffix, weigh_keys_##suffix},
 #include "torquant/kernels/attention/kernels.inc"
 #undef TORQUANT_ATTENTION_KERNELS
 };

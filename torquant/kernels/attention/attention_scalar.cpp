@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "torquant/kernels/attention/pack_values.h"
+#include "torquant/kernels/attention/quantize_tokens.h"
 #include "torquant/kernels/attention/weigh_keys.h"
 
 namespace torquant {
@@ -18,7 +19,8 @@ struct AttentionLanes : Lanes {
 
 }  // namespace
 
-void pack_values_scalar(const PackValuesArgs& args) { pack_values<Lanes>(args); }
+void quantize_tokens_scalar(const QuantizeTokensArgs& args) { quantize_tokens<AttentionLanes>(args); }
+void pack_values_scalar(const PackValuesArgs& args) { pack_values<AttentionLanes>(args); }
 void weigh_keys_scalar(const WeighKeysArgs& args) { weigh_keys<AttentionLanes>(args); }
 
 }  // namespace torquant

@@ -14,11 +14,10 @@
 #include <thread>
 #include <vector>
 
-#include "torquant/kernels/attention/attention_kernels.h"
-
 namespace torquant {
 namespace {
 
+constexpr float kLog2E = 1.44269504f;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 
 enum class Mask { kNone, kNumbers, kBytes };
@@ -110,12 +109,12 @@ size_t place(const AttentionSteps& steps, size_t batch, size_t head, size_t toke
   return batch * steps.batch + head * steps.head + token * steps.token;
 }
 
-// `count` numbers, `step` apart, on a symmetric grid: max|x| / 127, at least `floor`.
+// `count` numbers, `step` apart, on a symmetric grid (K10).
 struct Codes {
-  Codes(const float* x, size_t count, size_t step, float floor) {
+  Codes(const float* x, size_t count, size_t step) {
     float most = 0;
     for (size_t i = 0; i < count; ++i) most = std::max(most, std::fabs(x[i * step]));
-    scale = std::max(most / 127, floor);
+    scale = std::max(most / 127, 0x1p-23f);
     for (size_t i = 0; i < count; ++i)
       codes.push_back(static_cast<int>(std::clamp(std::nearbyint(x[i * step] * (1 / scale)), -127.0f, 127.0f)));
   }
@@ -142,10 +141,8 @@ std::vector<float> mask_row(const AttentionArgs& args, size_t batch, size_t head
 }
 
 // K12. A mask of 0 adds nothing.
-std::vector<int> codes_of(std::vector<float> scores, float scale, const std::vector<float>& mask) {
-  constexpr float kLog2E = 1.44269504f;
-  for (size_t key = 0; key < scores.size(); ++key)
-    scores[key] = std::fma(mask[key], kLog2E, scores[key] * (scale * kLog2E));
+std::vector<int> codes_of(std::vector<float> scores, const std::vector<float>& mask) {
+  for (size_t key = 0; key < scores.size(); ++key) scores[key] = std::fma(mask[key], kLog2E, scores[key]);
   const float most = *std::max_element(scores.begin(), scores.end());
   std::vector<int> codes;
   for (const float score : scores) {
@@ -165,15 +162,16 @@ std::vector<float> expected(const Case& how, const Input& input) {
       const size_t kv_head = head / (args.heads / args.kv_heads);
       std::vector<Codes> k, v;
       for (size_t key = 0; key < args.keys; ++key)
-        k.emplace_back(args.k + place(args.k_steps, batch, kv_head, key), args.head_dim, 1, 1e-5f);
+        k.emplace_back(args.k + place(args.k_steps, batch, kv_head, key), args.head_dim, 1);
       for (size_t d = 0; d < args.value_dim; ++d)
-        v.emplace_back(args.v + place(args.v_steps, batch, kv_head, 0) + d, args.keys, args.v_steps.token, 0x1p-23f);
+        v.emplace_back(args.v + place(args.v_steps, batch, kv_head, 0) + d, args.keys, args.v_steps.token);
       for (size_t query = 0; query < args.queries; ++query) {
-        const Codes q(args.q + place(args.q_steps, batch, head, query), args.head_dim, 1, 1e-5f);
+        const Codes q(args.q + place(args.q_steps, batch, head, query), args.head_dim, 1);
         std::vector<float> scores;
         for (const Codes& key : k)
-          scores.push_back(static_cast<float>(sum_of_products(q.codes, key.codes)) * (key.scale * args.scale));
-        const std::vector<int> p = codes_of(scores, q.scale, mask_row(args, batch, head, query));
+          scores.push_back(static_cast<float>(sum_of_products(q.codes, key.codes)) *
+                           (key.scale * (args.scale * kLog2E)) * q.scale);
+        const std::vector<int> p = codes_of(scores, mask_row(args, batch, head, query));
         const int sum = std::accumulate(p.begin(), p.end(), 0);
         const float inverse_sum = sum == 0 ? 0 : 1 / static_cast<float>(sum);
         float* row = args.out + place(args.out_steps, batch, head, query);

@@ -5,26 +5,34 @@
 
 namespace torquant {
 
-constexpr float kLog2E = 0x1.715476p0f;
-
 template <class R>
 struct ScoresRow {
   const float* scores;
   const float* mask;  // or null
-  typename R::Floats scale;
   size_t visible;
 
   // s of the keys from `key` on, -inf behind the row.
   TORQUANT_INLINE Block<R> at(size_t key, size_t count) const {
-    const auto by = scale;
-    auto s = each<R>([=](auto part) TORQUANT_INLINED { return part * by; }, load<R>(scores + key, 16));
+    auto s = load<R>(scores + key, 16);
     if (mask != nullptr) {
-      s = each<R>([=](auto part, auto add) TORQUANT_INLINED { return R::fma(add, R::all(kLog2E), part); }, s,
+      s = each<R>([](auto score, auto add) TORQUANT_INLINED { return R::fma(add, R::all(kLog2E), score); }, s,
                   load<R>(mask + key, count));
     }
     return keep_first<R>(s, count, -__builtin_inff());
   }
 };
+
+template <class R>
+TORQUANT_INLINE ScoresRow<R> row_of(const WeighKeysArgs& args, size_t row) {
+  size_t visible = args.keys;
+  if (args.first_limit < visible) {
+    const size_t limit = args.first_limit + row * args.limit_step;
+    visible = limit < visible ? limit : visible;
+  }
+  return {.scores = args.scores + row * args.score_step,
+          .mask = args.mask == nullptr ? nullptr : args.mask + row * args.mask_step,
+          .visible = visible};
+}
 
 template <class R>
 TORQUANT_INLINE float greatest_of(const ScoresRow<R>& row) {
@@ -37,13 +45,12 @@ TORQUANT_INLINE float greatest_of(const ScoresRow<R>& row) {
 
 // Gives Σ codes.
 template <class R>
-TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, uint8_t* codes) {
-  constexpr float kFit[] = {0x1.c23368p+3f, 0x1.eeed3cp+5f, 0x1.619028p+7f, 0x1.fdf69cp+7f};  // Remez
-  const auto most = R::all(greatest_of<R>(row)), round = R::all(kRoundToInteger);
+TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, float greatest, uint8_t* codes) {
+  constexpr float kFit[] = {0x1.c23368p+3f, 0x1.eeed3cp+5f, 0x1.619028p+7f, 0x1.fdf69cp+7f};  // by Remez' algorithm
+  const auto most = R::all(greatest), round = R::all(kRoundToInteger);
   typename R::Ints sums[kParts<R>];
 #pragma GCC unroll 16
   for (auto& sum : sums) sum = R::ints(0);
-  int32_t blocks = 0;
   for_each_block(row.visible, [&](size_t key, size_t count) TORQUANT_INLINED {
     const auto s = row.at(key, count);
     typename R::Ints ints[kParts<R>];
@@ -57,10 +64,10 @@ TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, uint8_t* codes) {
       sums[i] = R::add(sums[i], ints[i]);
     }
     R::store_lowest_bytes(codes + key, ints);
-    ++blocks;
   });
   // Less the bits of kRoundToInteger of each block.
-  const auto rest = R::ints(static_cast<int32_t>(0U - 0x4b400000U * static_cast<uint32_t>(blocks)));
+  const auto blocks = static_cast<uint32_t>((row.visible + 15) / 16);
+  const auto rest = R::ints(static_cast<int32_t>(0U - 0x4b400000U * blocks));
   Block<R> totals;
 #pragma GCC unroll 16
   for (size_t i = 0; i < kParts<R>; ++i) totals.part[i] = R::to_floats(R::add(sums[i], rest));
@@ -69,22 +76,20 @@ TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, uint8_t* codes) {
 
 template <class R>
 void weigh_keys(const WeighKeysArgs& args) {
+  constexpr size_t kRows = 16;  // whose maxima are found first, so that no row waits for its own
   const size_t padded = (args.keys + 15) / 16 * 16;
-  for (size_t r = 0; r < args.rows; ++r) {
-    size_t visible = args.keys;
-    if (args.first_limit < visible) {
-      const size_t limit = args.first_limit + r * args.limit_step;
-      visible = limit < visible ? limit : visible;
+  for (size_t begin = 0; begin < args.rows; begin += kRows) {
+    const size_t rows = args.rows - begin < kRows ? args.rows - begin : kRows;
+    float most[kRows];
+    for (size_t i = 0; i < rows; ++i) most[i] = greatest_of<R>(row_of<R>(args, begin + i));
+    for (size_t i = 0; i < rows; ++i) {
+      const ScoresRow<R> row = row_of<R>(args, begin + i);
+      uint8_t* codes = args.codes + (begin + i) * args.code_step;
+      const float sum = weigh_row<R>(row, most[i], codes);
+      const size_t written = (row.visible + 15) / 16 * 16;
+      if (written < padded) __builtin_memset(codes + written, 0, padded - written);
+      args.inverse_sum[begin + i] = sum == 0 ? 0 : 1 / sum;
     }
-    uint8_t* codes = args.codes + r * args.code_step;
-    const float sum = weigh_row<R>({.scores = args.scores + r * args.score_step,
-                                    .mask = args.mask == nullptr ? nullptr : args.mask + r * args.mask_step,
-                                    .scale = R::all(args.scale[r] * kLog2E),
-                                    .visible = visible},
-                                   codes);
-    const size_t written = (visible + 15) / 16 * 16;
-    __builtin_memset(codes + written, 0, padded - written);
-    args.inverse_sum[r] = sum == 0 ? 0 : 1 / sum;
   }
 }
 

@@ -1,0 +1,37 @@
+#pragma once
+
+#include "torquant/kernels/attention/attention_kernels.h"
+#include "torquant/kernels/attention/symmetric_grids.h"
+
+namespace torquant {
+
+template <class R>
+TORQUANT_INLINE float greatest_of_row(const float* x, size_t columns) {
+  Block<R> most = all<R>(0);
+  for_each_block(columns, [&](size_t column, size_t count)
+                              TORQUANT_INLINED { most = greater_magnitude<R>(load<R>(x + column, count), most); });
+  return greatest_of<R>(most);
+}
+
+// Sixteen rows at a time: rows are short, their grids are chosen together.
+template <class R>
+void quantize_tokens(const QuantizeTokensArgs& args) {
+  for (size_t begin = 0; begin < args.rows; begin += 16) {
+    const size_t rows = args.rows - begin < 16 ? args.rows - begin : 16;
+    float most[16] = {}, inv_scale[16];
+    for (size_t i = 0; i < rows; ++i) most[i] = greatest_of_row<R>(args.x + (begin + i) * args.x_step, args.columns);
+    const SymmetricGrids<R> grids(load<R>(most, 16));
+    store<R>(args.scale + begin, grids.scale, rows);
+    store<R>(inv_scale, grids.inv_scale, 16);
+    for (size_t i = 0; i < rows; ++i) {
+      const float* x = args.x + (begin + i) * args.x_step;
+      uint8_t* codes = args.codes + (begin + i) * args.codes_step;
+      const Block<R> by = all<R>(inv_scale[i]);
+      for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+        store_symmetric_codes<R>(load<R>(x + column, count), by, codes + column);
+      });
+    }
+  }
+}
+
+}  // namespace torquant
