@@ -10,7 +10,13 @@ namespace {
 #include "torquant/kernels/lanes/avx512.inc"
 
 struct AttentionLanes : Lanes {
-  static TORQUANT_INLINE Ints to_exponents(Ints x) { return _mm512_slli_epi32(x, 23); }
+  // t - floor t.
+  static TORQUANT_INLINE Floats fraction(Floats t) {
+    return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  // x * 2^(floor t), of x from 1/2 to 1024 and t from -20 to 0.
+  static TORQUANT_INLINE Floats times_power_of_floor(Floats x, Floats t) { return _mm512_scalef_ps(x, t); }
+  // The lowest 8 bits of sixteen numbers.
   static TORQUANT_INLINE void store_lowest_bytes(uint8_t* to, const Ints (&x)[16 / kLanes]) {
     __m128i codes = _mm512_cvtepi32_epi8(x[0]);
     __asm__("" : "+v"(codes));  // in a register first: the instruction that also stores takes Zen 4 several cycles

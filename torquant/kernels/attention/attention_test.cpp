@@ -146,8 +146,8 @@ std::vector<int> codes_of(std::vector<float> scores, const std::vector<float>& m
   const float most = *std::max_element(scores.begin(), scores.end());
   std::vector<int> codes;
   for (const float score : scores) {
-    const float t = most == kHidden ? -20 : std::max(score - most, -20.0f), n = std::nearbyint(t), f = t - n;
-    const float power = std::fma(std::fma(std::fma(14.068775f, f, 61.865837f), f, 176.78156f), f, 254.98166f);
+    const float t = most == kHidden ? -20 : std::max(score - most, -20.0f), n = std::floor(t), f = t - n;
+    const float power = std::fma(std::fma(std::fma(19.896254f, f, 57.647125f), f, 177.43755f), f, 254.98093f);
     codes.push_back(static_cast<int>(std::nearbyint(std::ldexp(power, static_cast<int>(n)))));
   }
   return codes;

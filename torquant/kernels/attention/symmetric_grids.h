@@ -28,8 +28,8 @@ TORQUANT_INLINE void store_symmetric_codes(const Block<R>& x, const Block<R>& in
   typename R::Ints ints[kParts<R>];
 #pragma GCC unroll 16
   for (size_t i = 0; i < kParts<R>; ++i) {
-    const auto steps = R::min(R::max(x.part[i] * inv_scale.part[i], R::all(-127)), R::all(127));  // NaN: -127
-    ints[i] = R::add(R::bits(steps + R::all(kRoundToInteger)), R::ints(128));
+    const auto steps = R::max(x.part[i] * inv_scale.part[i], R::all(-127));  // NaN: -127
+    ints[i] = R::bits(steps + R::all(kRoundToInteger + 128));                // the code in its lowest bits
   }
   R::store_lowest_bytes(codes, ints);
 }

@@ -46,8 +46,8 @@ TORQUANT_INLINE float greatest_of(const ScoresRow<R>& row) {
 // Gives Σ codes.
 template <class R>
 TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, float greatest, uint8_t* codes) {
-  constexpr float kFit[] = {0x1.c23368p+3f, 0x1.eeed3cp+5f, 0x1.619028p+7f, 0x1.fdf69cp+7f};  // by Remez' algorithm
-  const auto most = R::all(greatest), round = R::all(kRoundToInteger);
+  constexpr float kFit[] = {0x1.3e570ep+4f, 0x1.cd2d50p+5f, 0x1.62e006p+7f, 0x1.fdf63cp+7f};  // by Remez' algorithm
+  const auto most = R::all(greatest);
   typename R::Ints sums[kParts<R>];
 #pragma GCC unroll 16
   for (auto& sum : sums) sum = R::ints(0);
@@ -57,10 +57,8 @@ TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, float greatest, uint8_t
 #pragma GCC unroll 16
     for (size_t i = 0; i < kParts<R>; ++i) {
       const auto t = R::max(s.part[i] - most, R::all(-20));  // NaN: -20
-      const auto power = t + round;                          // n in its lowest bits
-      const auto fraction = R::bits(polynomial<R>(t - (power - round), kFit));
-      const auto p = R::from_bits(R::add(fraction, R::to_exponents(R::bits(power))));
-      ints[i] = R::bits(p + round);  // the code in its lowest bits
+      const auto p = R::times_power_of_floor(polynomial<R>(R::fraction(t), kFit), t);
+      ints[i] = R::bits(p + R::all(kRoundToInteger));  // the code in its lowest bits
       sums[i] = R::add(sums[i], ints[i]);
     }
     R::store_lowest_bytes(codes + key, ints);
