@@ -2,8 +2,8 @@
 #include <string>
 
 #include "torquant/format/describe.h"
+#include "torquant/kernels/rows/rows.h"
 #include "torquant/kernels/thread_pool.h"
-#include "torquant/runtime/float_functions.h"
 #include "torquant/runtime/step_internal.h"
 
 namespace torquant::runtime {
@@ -14,29 +14,82 @@ constexpr size_t kGrain = 16;  // a cache line of floats: threads write none of 
 
 size_t elements_of(const Place& place) { return place.batch * place.channels * place.pixels(); }
 
+MapFunction map_function(format::FloatFunction function) {
+#define TORQUANT_FUNCTION(name)     \
+  case format::FloatFunction::name: \
+    return MapFunction::name
+  switch (function) {
+    TORQUANT_FUNCTION(kClamp);
+    TORQUANT_FUNCTION(kAdd);
+    TORQUANT_FUNCTION(kSubtractFrom);
+    TORQUANT_FUNCTION(kMultiply);
+    TORQUANT_FUNCTION(kDivide);
+    TORQUANT_FUNCTION(kDivideInto);
+    TORQUANT_FUNCTION(kAbs);
+    TORQUANT_FUNCTION(kExp);
+    TORQUANT_FUNCTION(kLog);
+    TORQUANT_FUNCTION(kSqrt);
+    TORQUANT_FUNCTION(kLeakyRelu);
+    TORQUANT_FUNCTION(kElu);
+    TORQUANT_FUNCTION(kSigmoid);
+    TORQUANT_FUNCTION(kHardsigmoid);
+    TORQUANT_FUNCTION(kTanh);
+    TORQUANT_FUNCTION(kSilu);
+    TORQUANT_FUNCTION(kHardswish);
+    TORQUANT_FUNCTION(kGelu);
+    TORQUANT_FUNCTION(kGeluTanh);
+    TORQUANT_FUNCTION(kMish);
+    TORQUANT_FUNCTION(kSoftplus);
+  }
+#undef TORQUANT_FUNCTION
+  return MapFunction::kClamp;
+}
+
+BinaryFunction binary_function(format::FloatArithmetic arithmetic) {
+  switch (arithmetic) {
+    case format::FloatArithmetic::kAdd:
+      return BinaryFunction::kAdd;
+    case format::FloatArithmetic::kSubtract:
+      return BinaryFunction::kSubtract;
+    case format::FloatArithmetic::kMultiply:
+      return BinaryFunction::kMultiply;
+    case format::FloatArithmetic::kDivide:
+      return BinaryFunction::kDivide;
+  }
+  return BinaryFunction::kAdd;
+}
+
 class FloatMapStep : public Step {
  public:
   FloatMapStep(const StepMaker& maker, const format::FloatMap& node)
-      : node_(node), kernel_(select_float_function(node.function)), count_(elements_of(maker.place(node.output))) {}
+      : node_(node),
+        kernels_(select_rows_kernels(maker.isa)),
+        function_(map_function(node.function)),
+        count_(elements_of(maker.place(node.output))) {}
 
   std::string kernel_name() const { return "float_" + std::string(name_of(node_.function)); }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange range = part_of(count_, kGrain, part, parts);
-    kernel_(memory.floats[node_.input] + range.begin, memory.floats[node_.output] + range.begin,
-            range.end - range.begin, node_.a, node_.b);
+    kernels_.map({.count = range.end - range.begin,
+                  .x = memory.floats[node_.input] + range.begin,
+                  .y = memory.floats[node_.output] + range.begin,
+                  .function = function_,
+                  .a = node_.a,
+                  .b = node_.b});
   }
 
  private:
   const format::FloatMap& node_;
-  FloatFunctionKernel kernel_;
+  const RowsKernels& kernels_;
+  MapFunction function_;
   size_t count_;
 };
 
 class FloatBinaryStep : public Step {
  public:
   FloatBinaryStep(const StepMaker& maker, const format::FloatBinary& node)
-      : node_(node), kernels_(select_float_arithmetic(node.arithmetic)) {
+      : node_(node), kernels_(select_rows_kernels(maker.isa)), function_(binary_function(node.arithmetic)) {
     const auto sizes = [&](format::ValueIndex index) {
       std::vector<int64_t> all = maker.model.values[index].sizes;
       all[0] = static_cast<int64_t>(maker.plan.batch);
@@ -73,9 +126,13 @@ class FloatBinaryStep : public Step {
 
   void run_row(const float* a, const float* b, float* y, size_t count) const {
     if (count == 0) return;
-    (a_steps_.back() == 0   ? kernels_.of_one_a
-     : b_steps_.back() == 0 ? kernels_.of_one_b
-                            : kernels_.of_two)(a, b, y, count);
+    kernels_.binary({.count = count,
+                     .a = a,
+                     .b = b,
+                     .one_a = a_steps_.back() == 0,
+                     .one_b = b_steps_.back() == 0,
+                     .y = y,
+                     .function = function_});
   }
 
   // Dimensions that a and b repeat, or step through, alike are one. What is left are rows of the last one.
@@ -99,7 +156,8 @@ class FloatBinaryStep : public Step {
   }
 
   const format::FloatBinary& node_;
-  FloatArithmeticKernels kernels_;
+  const RowsKernels& kernels_;
+  BinaryFunction function_;
   std::array<size_t, kRank> sizes_ = {1, 1, 1, 1, 1}, a_steps_ = {0, 0, 0, 0, 1}, b_steps_ = {0, 0, 0, 0, 1};
 };
 
@@ -107,6 +165,7 @@ class FloatMeanStep : public Step {
  public:
   FloatMeanStep(const StepMaker& maker, const format::FloatMean& node)
       : node_(node),
+        kernels_(select_rows_kernels(maker.isa)),
         outputs_(elements_of(maker.place(node.output))),
         count_(elements_of(maker.place(node.input)) / outputs_) {}
 
@@ -114,44 +173,17 @@ class FloatMeanStep : public Step {
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange range = part_of(outputs_, kGrain, part, parts);
-    for (size_t i = range.begin; i < range.end; ++i)
-      memory.floats[node_.output][i] = mean_of(memory.floats[node_.input] + i * count_, count_);
+    kernels_.mean({.rows = range.end - range.begin,
+                   .columns = count_,
+                   .x = memory.floats[node_.input] + range.begin * count_,
+                   .x_step = count_,
+                   .y = memory.floats[node_.output] + range.begin});
   }
 
  private:
   const format::FloatMean& node_;
+  const RowsKernels& kernels_;
   size_t outputs_, count_;
-};
-
-class SoftmaxStep : public Step {
- public:
-  SoftmaxStep(const StepMaker& maker, const format::Softmax& node) : node_(node) {
-    const std::vector<int64_t>& sizes = maker.model.values[node.input].sizes;
-    outer_ = maker.plan.batch;
-    for (size_t d = 1; d < sizes.size(); ++d)
-      (d < node.dim ? outer_ : d == node.dim ? count_ : inner_) *= static_cast<size_t>(sizes[d]);
-  }
-
-  const char* kernel_name() const { return node_.log ? "log_softmax" : "softmax"; }
-
-  void run(const Memory& memory, size_t part, size_t parts) const override {
-    const PartRange range = part_of(outer_ * inner_, inner_ == 1 ? 1 : kGrain, part, parts);
-    for (size_t column = range.begin; column < range.end;) {
-      const size_t first = column % inner_, columns = std::min(inner_ - first, range.end - column);
-      const size_t at = column / inner_ * count_ * inner_ + first;
-      softmax({.x = memory.floats[node_.input] + at,
-               .y = memory.floats[node_.output] + at,
-               .count = count_,
-               .step = inner_,
-               .columns = columns,
-               .log = node_.log});
-      column += columns;
-    }
-  }
-
- private:
-  const format::Softmax& node_;
-  size_t outer_, count_ = 1, inner_ = 1;  // [outer, count, inner] is the input
 };
 
 class FloatConcatStep : public Step {
@@ -228,7 +260,6 @@ MadeStep make_step(const StepMaker& maker, const format::FloatBinary& node) {
   return made<FloatBinaryStep>(maker, node);
 }
 MadeStep make_step(const StepMaker& maker, const format::FloatMean& node) { return made<FloatMeanStep>(maker, node); }
-MadeStep make_step(const StepMaker& maker, const format::Softmax& node) { return made<SoftmaxStep>(maker, node); }
 MadeStep make_float_step(const StepMaker& maker, const format::Concat& node) {
   return made<FloatConcatStep>(maker, node);
 }

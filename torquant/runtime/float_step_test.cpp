@@ -8,9 +8,10 @@
 
 #include "tests/support/tiny_floats.h"
 #include "torquant/format/tqm_file.h"
+#include "torquant/kernels/rows/rows.h"
 #include "torquant/runtime/session.h"
 
-// Nodes on floats, run as models of one node; float_functions_test.cpp has the formulas.
+// Nodes on floats, run as models of one node; kernels/rows/map_rows_test.cpp has the formulas.
 namespace torquant::runtime {
 namespace {
 
@@ -104,6 +105,25 @@ TEST_F(FloatSteps, MapsEachNumber) {
   });
 }
 
+// Each function of a file by the kernel's of the same place in its enumeration.
+TEST_F(FloatSteps, MapsByEachFunction) {
+  static_assert(kFloatFunctions == kMapFunctions);
+  for (size_t function = 0; function < kFloatFunctions; ++function) {
+    build({{1, 70}, {1, 70}}, FloatMap{0, 1, static_cast<FloatFunction>(function), -1, 2});
+    std::vector<Floats> x = random_inputs(1);
+    for (float& each : x[0]) each = std::abs(each);  // whose logarithms and roots can be compared
+    Floats expected(70);
+    select_rows_kernels(CpuIsa::kScalar)
+        .map({.count = 70,
+              .x = x[0].data(),
+              .y = expected.data(),
+              .function = static_cast<MapFunction>(function),
+              .a = -1,
+              .b = 2});
+    EXPECT_EQ(run(x, 1, 2)[0], expected) << function;
+  }
+}
+
 TEST_F(FloatSteps, RepeatsWhatIsOfSizeOne) {
   const Sizes full = {1, 4, 3, 5};
   const std::vector<std::pair<Sizes, Sizes>> cases = {
@@ -132,10 +152,12 @@ TEST_F(FloatSteps, TakesMeansOfImages) {
   build({{1, 9, 4, 4}, {1, 9}}, FloatMean{0, 1});
   expect_each_image([](const std::vector<Floats>& x) {
     Floats y;
-    for (size_t c = 0; c < 9; ++c) {
-      double sum = 0;
-      for (size_t i = 0; i < 16; ++i) sum += x[0][c * 16 + i];
-      y.push_back(static_cast<float>(sum / 16));  // exact in double
+    for (ptrdiff_t c = 0; c < 9; ++c) {
+      Floats sums(x[0].begin() + c * 16, x[0].begin() + c * 16 + 16);
+      for (size_t width = 8; width > 0; width /= 2) {  // K8's order
+        for (size_t i = 0; i < width; ++i) sums[i] += sums[i + width];
+      }
+      y.push_back(sums[0] / 16);
     }
     return y;
   });

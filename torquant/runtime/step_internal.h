@@ -48,9 +48,10 @@ MadeStep make_step(const StepMaker& maker, const format::Rearrange& node);
 MadeStep make_step(const StepMaker& maker, const format::FloatMap& node);
 MadeStep make_step(const StepMaker& maker, const format::FloatBinary& node);
 MadeStep make_step(const StepMaker& maker, const format::FloatMean& node);
-MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
 MadeStep make_float_step(const StepMaker& maker, const format::Concat& node);
 MadeStep make_float_step(const StepMaker& maker, const format::Rearrange& node);
+// softmax_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
 
 // Which elements of an input image the `count` elements of an output image are, in PyTorch's order.
 std::vector<uint32_t> rearranged_elements(const format::Rearrange& node, size_t count);

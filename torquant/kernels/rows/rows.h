@@ -7,12 +7,11 @@
 
 namespace torquant {
 
-// What is computed on float32 between integer kernels, row by row (docs/semantics.md, K8). All kernels give the same
-// bits: they are one body over the vectors of each instruction set. Sums along a row are 16 sums of every 16th number,
-// s[i] of columns i, i + 16, …, added up as s[i] + s[i + 8], then + 4, + 2, + 1. Which NaN a NaN is, is not said.
+// What is computed on float32 between integer kernels, row by row (docs/semantics.md, K8, has order and errors). All
+// kernels give the same bits: they are one body over the vectors of each instruction set. Which NaN a NaN is, is not said.
 //
 // Threads share rows, or numbers; a row is one thread's. Nothing behind a row's `columns` is read, and nothing written
-// but what is said to be. `step`s are elements from row to row.
+// but what is said to be. A `step` is elements from row to row.
 
 // Codes of rows, each on a grid of its own.
 //

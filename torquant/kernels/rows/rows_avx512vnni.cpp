@@ -6,6 +6,10 @@
 #include "torquant/kernels/rows/rows_internal.h"
 #include "torquant/kernels/rows/softmax_rows.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#endif
+
 namespace torquant {
 namespace {
 
