@@ -14,7 +14,7 @@ namespace torquant {
 namespace {
 
 constexpr size_t kScoreBytes = 128 * 1024;  // of a tile of rows: in the second cache beside keys and values
-constexpr size_t kMostRows = 48, kLeastRows = 8;
+constexpr size_t kMostRows = 32, kLeastRows = 8;
 
 constexpr size_t round_up(size_t count, size_t to) { return (count + to - 1) / to * to; }
 
@@ -78,16 +78,16 @@ size_t row_of(const AttentionSteps& steps, size_t batch, size_t head, size_t tok
   return batch * steps.batch + head * steps.head + token * steps.token;
 }
 
-// K10 of 16 keys of a head.
-void pack_keys_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa, uint8_t* scratch, uint8_t* thread,
-                     size_t unit) {
-  const size_t head = unit / layout.key_panels, panel = unit % layout.key_panels;
-  const size_t first = panel * 16, count = std::min<size_t>(16, args.keys - first);
+constexpr size_t kKeys = 64;  // that are packed together
+
+// Keys [64 * i, 64 * i + 64) of a head.
+void pack_some_keys(const AttentionArgs& args, const Layout& layout, CpuIsa isa, uint8_t* scratch, uint8_t* thread,
+                    size_t unit) {
+  const size_t units = (args.keys + kKeys - 1) / kKeys, head = unit / units, first = unit % units * kKeys;
+  const size_t count = std::min(kKeys, args.keys - first);
   uint8_t* of_head = scratch + head * layout.head;
-  uint8_t* codes = thread + layout.q_codes;
-  float scale[16] = {};
-  int32_t sums[16];
-  if (count < 16) std::memset(codes, 128, 16 * layout.dim_step);
+  uint8_t* codes = thread + layout.scores;
+  float scale[kKeys] = {};
   select_attention_kernels(isa).quantize_tokens(
       {.rows = count,
        .columns = args.head_dim,
@@ -96,19 +96,22 @@ void pack_keys_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa
        .codes = codes,
        .codes_step = layout.dim_step,
        .scale = scale});
-  const size_t quads = layout.dim_quads;
-  pack_keys({.quads = quads,
-             .codes = codes,
-             .codes_step = layout.dim_step,
-             .packed = at<int8_t>(of_head, layout.keys + panel * quads * 64),
-             .sums = sums});
-  for (size_t i = 0; i < 16; ++i) {
-    at<int32_t>(of_head, layout.key_start)[first + i] = -128 * sums[i];
-    at<float>(of_head, layout.key_multiplier)[first + i] = scale[i] * (args.scale * kLog2E);
+  std::memset(codes + count * layout.dim_step, 128, (round_up(count, 16) - count) * layout.dim_step);
+  for (size_t i = 0; i < count; i += 16) {
+    int32_t sums[16];
+    pack_keys({.quads = layout.dim_quads,
+               .codes = codes + i * layout.dim_step,
+               .codes_step = layout.dim_step,
+               .packed = at<int8_t>(of_head, layout.keys + (first + i) * layout.dim_quads * 4),
+               .sums = sums});
+    for (size_t j = 0; j < 16; ++j) {
+      at<int32_t>(of_head, layout.key_start)[first + i + j] = -128 * sums[j];
+      at<float>(of_head, layout.key_multiplier)[first + i + j] = scale[i + j] * (args.scale * kLog2E);
+    }
   }
 }
 
-// K11 of 16 columns of a head.
+// 16 columns of a head.
 void pack_values_panel(const AttentionArgs& args, const Layout& layout, CpuIsa isa, uint8_t* scratch, size_t unit) {
   const size_t head = unit / layout.value_panels, panel = unit % layout.value_panels;
   uint8_t* of_head = scratch + head * layout.head;
@@ -282,8 +285,8 @@ void prepare_attention(const AttentionArgs& args, CpuIsa isa, uint8_t* scratch, 
   uint8_t* thread = scratch + layout.threads + part * layout.thread;
   if (part == 0) std::memset(scratch + layout.zeros, 0, layout.threads - layout.zeros);
   const size_t heads = args.batch * args.kv_heads;
-  const PartRange keys = part_of(heads * layout.key_panels, 1, part, parts);
-  for (size_t unit = keys.begin; unit < keys.end; ++unit) pack_keys_panel(args, layout, isa, scratch, thread, unit);
+  const PartRange keys = part_of(heads * ((args.keys + kKeys - 1) / kKeys), 1, part, parts);
+  for (size_t unit = keys.begin; unit < keys.end; ++unit) pack_some_keys(args, layout, isa, scratch, thread, unit);
   const PartRange values = part_of(heads * layout.value_panels, 1, part, parts);
   for (size_t unit = values.begin; unit < values.end; ++unit) pack_values_panel(args, layout, isa, scratch, unit);
 }

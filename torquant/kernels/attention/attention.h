@@ -12,7 +12,7 @@ struct AttentionSteps {
   size_t batch, head, token;
 };
 
-// Scaled dot product attention of float32, its two products on integers of 8 bits (docs/semantics.md, K10 to K12):
+// Scaled dot product attention of float32, its two products on integers of 8 bits (docs/semantics.md, K10):
 //
 //   scores = q kᵀ * scale + mask,  p = softmax(scores),  out = p v          for each batch and head
 //

@@ -33,7 +33,7 @@ struct PackValuesArgs {
   float* scale;    // [16]
 };
 
-// Codes of p, 255 for the greatest one of a row (docs/semantics.md, K12).
+// Codes of p, 255 for the greatest one of a row (docs/semantics.md, K10.2).
 struct WeighKeysArgs {
   size_t rows, keys;
   const float* scores;  // times log2 e

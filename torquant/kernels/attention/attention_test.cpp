@@ -140,7 +140,7 @@ std::vector<float> mask_row(const AttentionArgs& args, size_t batch, size_t head
   return row;
 }
 
-// K12. A mask of 0 adds nothing.
+// K10.2. A mask of 0 adds nothing.
 std::vector<int> codes_of(std::vector<float> scores, const std::vector<float>& mask) {
   for (size_t key = 0; key < scores.size(); ++key) scores[key] = std::fma(mask[key], kLog2E, scores[key]);
   const float most = *std::max_element(scores.begin(), scores.end());
@@ -153,7 +153,7 @@ std::vector<int> codes_of(std::vector<float> scores, const std::vector<float>& m
   return codes;
 }
 
-// K10 to K12 as they are written, a query at a time.
+// K10 as it is written, a query at a time.
 std::vector<float> expected(const Case& how, const Input& input) {
   std::vector<float> out;
   const AttentionArgs args = args_of(how, input, out);

@@ -13,16 +13,19 @@ TORQUANT_INLINE float greatest_of_row(const float* x, size_t columns) {
   return greatest_of<R>(most);
 }
 
-// Sixteen rows at a time: rows are short, their grids are chosen together.
+// Rows are short: the grids of many are chosen at once, so that none waits for its own.
 template <class R>
 void quantize_tokens(const QuantizeTokensArgs& args) {
-  for (size_t begin = 0; begin < args.rows; begin += 16) {
-    const size_t rows = args.rows - begin < 16 ? args.rows - begin : 16;
-    float most[16] = {}, inv_scale[16];
+  constexpr size_t kRows = 64;
+  float most[kRows], inv_scale[kRows];
+  for (size_t begin = 0; begin < args.rows; begin += kRows) {
+    const size_t rows = args.rows - begin < kRows ? args.rows - begin : kRows;
     for (size_t i = 0; i < rows; ++i) most[i] = greatest_of_row<R>(args.x + (begin + i) * args.x_step, args.columns);
-    const SymmetricGrids<R> grids(load<R>(most, 16));
-    store<R>(args.scale + begin, grids.scale, rows);
-    store<R>(inv_scale, grids.inv_scale, 16);
+    for_each_block(rows, [&](size_t i, size_t count) TORQUANT_INLINED {
+      const SymmetricGrids<R> grids(load<R>(most + i, count));
+      store<R>(args.scale + begin + i, grids.scale, count);
+      store<R>(inv_scale + i, grids.inv_scale, 16);
+    });
     for (size_t i = 0; i < rows; ++i) {
       const float* x = args.x + (begin + i) * args.x_step;
       uint8_t* codes = args.codes + (begin + i) * args.codes_step;
