@@ -62,7 +62,7 @@ struct Layout {
     q_codes = place(kMostRows * dim_step);
     q_scale = place(kMostRows * sizeof(float));
     scores = place(score_bytes);
-    codes = place(kMostRows * code_step);
+    codes = place(score_bytes / sizeof(float) + kMostRows * 128);  // code_step is below key_step + 128
     inverse_sum = place(kMostRows * sizeof(float));
     mask = place(args.visible == nullptr ? 0 : score_bytes);
     thread = end;
