@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kScoreBytes = 128 * 1024;  // of a tile of rows: in the second cache beside keys and values
 constexpr size_t kMostRows = 32, kLeastRows = 8;
+constexpr size_t kKeys = 64;  // that are packed together, from codes where the scores will be
 
 constexpr size_t round_up(size_t count, size_t to) { return (count + to - 1) / to * to; }
 
@@ -61,7 +62,7 @@ struct Layout {
     end = 0;
     q_codes = place(kMostRows * dim_step);
     q_scale = place(kMostRows * sizeof(float));
-    scores = place(score_bytes);
+    scores = place(std::max(score_bytes, kKeys * dim_step));
     codes = place(score_bytes / sizeof(float) + kMostRows * 128);  // code_step is below key_step + 128
     inverse_sum = place(kMostRows * sizeof(float));
     mask = place(args.visible == nullptr ? 0 : score_bytes);
@@ -77,8 +78,6 @@ T* at(uint8_t* scratch, size_t offset) {
 size_t row_of(const AttentionSteps& steps, size_t batch, size_t head, size_t token) {
   return batch * steps.batch + head * steps.head + token * steps.token;
 }
-
-constexpr size_t kKeys = 64;  // that are packed together
 
 // Keys [64 * i, 64 * i + 64) of a head.
 void pack_some_keys(const AttentionArgs& args, const Layout& layout, CpuIsa isa, uint8_t* scratch, uint8_t* thread,

@@ -4,6 +4,11 @@
 #include "torquant/kernels/attention/quantize_tokens.h"
 #include "torquant/kernels/attention/weigh_keys.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
 namespace torquant {
 namespace {
 

@@ -4,6 +4,7 @@
 
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 // Tiles of up to 6 rows x 64 columns or 8 rows x 48: at least 8 accumulators hide the latency of vpdpbusd (4 cycles at
