@@ -27,14 +27,14 @@ struct AttentionArgs {
   AttentionSteps q_steps, k_steps, v_steps;
   float scale;
 
-  // At most one of two, null for none: numbers that are added, or bytes, 0 for keys that a query does not see. A row is
-  // that of a query; steps are 0 where the mask is the same for all.
+  // At most one of two, null for none: numbers that are added (below -2.3e38: hidden, as -inf), or bytes, 0 for keys
+  // that a query does not see. A row is that of a query; steps are 0 where the mask is the same for all.
   const float* mask = nullptr;
   const uint8_t* visible = nullptr;
   AttentionSteps mask_steps = {};
   bool causal = false;  // query i sees keys 0 to i, as with PyTorch's is_causal; with a mask, what both show
 
-  float* out;  // a row of 64 queries is within 2 GiB of the next
+  float* out;  // 32 queries of a head lie within 2 GiB
   AttentionSteps out_steps;
 };
 
