@@ -30,6 +30,7 @@ TORQUANT_INLINE typename R::Floats absolute(typename R::Floats x) {
 
 // Added to a number below 2^22: the sum's lowest bits are the nearest integer, ties to even.
 constexpr float kRoundToInteger = 0x1.8p23f;
+constexpr int32_t kRoundToIntegerBits = 0x4b400000;
 
 // e^x = 2^power * (1 + rest). Power is the integer next to x / ln 2, and |r| <= ln 2 / 2 what is left of x, by ln 2 in
 // two parts (Cody and Waite); rest = e^r - 1 = r + r² Q(r), Q within 2^-31 of the value.

@@ -74,14 +74,14 @@ template <class R, class F>
 TORQUANT_INLINE void combine_each(const BinaryRowsArgs& args, F f) {
   if (args.one_a || args.one_b) {
     const Block<R> one = all<R>(args.one_a ? *args.a : *args.b);
-    for_each_block(args.count, [&](size_t column, size_t count) TORQUANT_INLINED {
+    for_each_block<R>(args.count, [&](size_t column, size_t count) TORQUANT_INLINED {
       const Block<R> y = args.one_a ? each<R>(f, one, args.one_b ? all<R>(*args.b) : load<R>(args.b + column, count))
                                     : each<R>(f, load<R>(args.a + column, count), one);
       store<R>(args.y + column, y, count);
     });
     return;
   }
-  for_each_block(args.count, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(args.count, [&](size_t column, size_t count) TORQUANT_INLINED {
     store<R>(args.y + column, each<R>(f, load<R>(args.a + column, count), load<R>(args.b + column, count)), count);
   });
 }
@@ -108,7 +108,7 @@ void mean_rows(const MeanRowsArgs& args) {
   for (size_t r = 0; r < args.rows; ++r) {
     const float* x = args.x + r * args.x_step;
     Sums<R> sums;
-    for_each_summand(args.columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+    for_each_summand<R>(args.columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
       sums.of[which] = add<R>(sums.of[which], load<R>(x + column, count));
     });
     args.y[r] = sums.total() / static_cast<float>(args.columns);

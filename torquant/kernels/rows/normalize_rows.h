@@ -9,7 +9,7 @@ template <class R, bool kWeight, bool kBias>
 TORQUANT_INLINE void scale_row(const NormalizeRowsArgs& args, const float* x, float* y, float mean, float factor) {
   const size_t columns = args.columns;
   const float *weights = args.weight, *biases = args.bias;
-  for_each_block(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     Block<R> block = load<R>(x + column, count), weight, bias;
     if constexpr (kWeight) weight = load<R>(weights + column, count);
     if constexpr (kBias) bias = load<R>(biases + column, count);
@@ -32,7 +32,7 @@ TORQUANT_INLINE void scale_row(const NormalizeRowsArgs& args, const float* x, fl
 template <class R>
 TORQUANT_INLINE float mean_of(const float* x, const float* residual, float* t, size_t columns) {
   Sums<R> sums;
-  for_each_summand(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+  for_each_summand<R>(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
     auto block = load<R>(x + column, count);
     if (residual != nullptr) {
       block = add<R>(block, load<R>(residual + column, count));
@@ -46,7 +46,7 @@ TORQUANT_INLINE float mean_of(const float* x, const float* residual, float* t, s
 template <class R>
 TORQUANT_INLINE float mean_square_of(const float* t, size_t columns, float mean) {
   Sums<R> sums;
-  for_each_summand(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
+  for_each_summand<R>(columns, [&](size_t column, size_t count, size_t which) TORQUANT_INLINED {
     auto block = load<R>(t + column, count);
     block = each<R>([=](auto number) TORQUANT_INLINED { return number - R::all(mean); }, block);
     block = keep_first<R>(block, count, 0);
@@ -63,11 +63,8 @@ void normalize_rows(const NormalizeRowsArgs& args) {
     const float* residual = args.residual == nullptr ? nullptr : args.residual + r * args.residual_step;
     float* y = args.y + r * args.y_step;
     float mean = 0;
-    if (residual != nullptr || !args.rms) {
-      const float sum_mean =
-          residual == nullptr ? mean_of<R>(x, nullptr, y, args.columns) : mean_of<R>(x, residual, y, args.columns);
-      if (!args.rms) mean = sum_mean;
-    }
+    if (residual != nullptr || !args.rms) mean = mean_of<R>(x, residual, y, args.columns);
+    if (args.rms) mean = 0;
     const float* t = residual == nullptr ? x : y;
     const float factor = 1.0f / __builtin_sqrtf(mean_square_of<R>(t, args.columns, mean) + args.epsilon);
     if (args.weight != nullptr && args.bias != nullptr) {

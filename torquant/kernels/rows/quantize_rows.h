@@ -16,7 +16,7 @@ TORQUANT_INLINE float to_integer(float x) { return (x + kRoundToInteger) - kRoun
 template <class R>
 TORQUANT_INLINE RowGrid choose_grid(const float* x, size_t columns, bool symmetric) {
   auto least = all<R>(0), greatest = all<R>(0);
-  for_each_block(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = load<R>(x + column, count);
     least = less<R>(block, least);  // of a NaN and a number, the number
     greatest = greater<R>(block, greatest);
@@ -45,19 +45,19 @@ __attribute__((noinline)) void exact_codes(const float* x, uint8_t* codes, size_
   }
 }
 
-// In float32 x / scale is off by 255 * 2^-24 at most. Where no number of some blocks is that near to the middle between
-// two integers, all of their codes are those of float64; else they are computed anew.
+// In float32 x / scale is off by 255 * 2^-24 at most. Where no number of some blocks is as near as that to the middle
+// between two integers, all of their codes are those of float64; else they are computed anew.
 template <class R>
 TORQUANT_INLINE void quantize_row(const float* x, uint8_t* codes, size_t columns, const RowGrid& grid) {
-  constexpr size_t kBlocks = 128;           // columns that are checked together
+  constexpr size_t kColumns = 128;          // that are checked together
   constexpr int32_t kNearTie = 0x3efffe00;  // 0.5 - 2^-16
   const auto inv_scale = R::all(static_cast<float>(1.0 / static_cast<double>(grid.scale)));
   const auto round = R::all(kRoundToInteger);
-  const auto zero_point = R::ints(grid.zero_point - 0x4b400000);  // less the bits of kRoundToInteger
-  for (size_t begin = 0; begin < columns; begin += kBlocks) {
-    const size_t some = columns - begin < kBlocks ? columns - begin : kBlocks;
+  const auto zero_point = R::ints(grid.zero_point - kRoundToIntegerBits);
+  for (size_t begin = 0; begin < columns; begin += kColumns) {
+    const size_t some = columns - begin < kColumns ? columns - begin : kColumns;
     typename R::Ints furthest = R::ints(0);
-    for_each_block(some, [&](size_t column, size_t count) TORQUANT_INLINED {
+    for_each_block<R>(some, [&](size_t column, size_t count) TORQUANT_INLINED {
       const auto block = load<R>(x + begin + column, count);
       typename R::Ints ints[kParts<R>];
       for_each_part<R>([&](size_t i) TORQUANT_INLINED {
@@ -75,13 +75,14 @@ TORQUANT_INLINE void quantize_row(const float* x, uint8_t* codes, size_t columns
 template <class R>
 TORQUANT_INLINE void quantize_row_symmetric(const float* x, uint8_t* codes, size_t columns, const RowGrid& grid) {
   const auto inv_scale = R::all(1.0f / grid.scale), round = R::all(kRoundToInteger), least = R::all(-127);
-  const auto zero_point = R::ints(128 - 0x4b400000);
-  for_each_block(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+  const auto zero_point = R::ints(128 - kRoundToIntegerBits);
+  for_each_block<R>(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = load<R>(x + column, count);
     typename R::Ints ints[kParts<R>];
     for_each_part<R>([&](size_t i) TORQUANT_INLINED {
-      ints[i] = R::add(R::bits(R::max(block.part[i] * inv_scale, least) + round), zero_point);
-    });  // NaN: -127
+      const auto steps = R::max(block.part[i] * inv_scale, least);  // NaN: -127
+      ints[i] = R::add(R::bits(steps + round), zero_point);
+    });
     store_codes<R>(codes + column, ints, count);
   });
 }

@@ -128,23 +128,35 @@ TORQUANT_INLINE float greatest_of(const Block<R>& block) {
   return R::fold(block.part, [](auto a, auto b) TORQUANT_INLINED { return a > b ? a : b; });
 }
 
-// f(first column, how many) for each block of a row, the last one with fewer.
-template <class F>
+// f(first column, how many) for each block of a row, the last one with fewer. Of single floats, which nobody runs for
+// their speed, f is there once.
+template <class R, class F>
 TORQUANT_INLINE void for_each_block(size_t columns, F f) {
-  size_t column = 0;
-  for (; column + 16 <= columns; column += 16) f(column, 16);
-  if (column < columns) f(column, columns - column);
+  if constexpr (R::kLanes > 1) {
+    size_t column = 0;
+    for (; column + 16 <= columns; column += 16) f(column, 16);
+    if (column < columns) f(column, columns - column);
+  } else {
+#pragma GCC unroll 1
+    for (size_t column = 0; column < columns; column += 16) f(column, columns - column < 16 ? columns - column : 16);
+  }
 }
 
 // f(first column, how many, which of four sums) for each block of a row: the first one for what is left of 64 columns.
-template <class F>
+template <class R, class F>
 TORQUANT_INLINE void for_each_summand(size_t columns, F f) {
   const size_t whole = columns / 64 * 64;
-  for (size_t column = 0; column < whole; column += 64) {
+  if constexpr (R::kLanes > 1) {
+    for (size_t column = 0; column < whole; column += 64) {
 #pragma GCC unroll 4
-    for (size_t i = 0; i < 4; ++i) f(column + i * 16, 16, i);
+      for (size_t i = 0; i < 4; ++i) f(column + i * 16, 16, i);
+    }
+    for_each_block<R>(columns - whole,
+                      [&](size_t column, size_t count) TORQUANT_INLINED { f(whole + column, count, 0); });
+  } else {
+    for_each_block<R>(columns, [&](size_t column, size_t count)
+                                   TORQUANT_INLINED { f(column, count, column < whole ? column / 16 % 4 : 0); });
   }
-  for_each_block(columns - whole, [&](size_t column, size_t count) TORQUANT_INLINED { f(whole + column, count, 0); });
 }
 
 }  // namespace torquant

@@ -8,7 +8,8 @@
 namespace torquant {
 
 // What is computed on float32 between integer kernels, row by row (docs/semantics.md, K8, has order and errors). All
-// kernels give the same bits: they are one body over the vectors of each instruction set. Which NaN a NaN is, is not said.
+// kernels give the same bits: they are one body over the vectors of each instruction set. Which NaN a NaN is, is not
+// said.
 //
 // Threads share rows, or numbers; a row is one thread's. Nothing behind a row's `columns` is read, and nothing written
 // but what is said to be. A `step` is elements from row to row.

@@ -29,8 +29,8 @@ struct SoftmaxRow {
 template <class R>
 TORQUANT_INLINE float greatest_of(const SoftmaxRow<R>& row) {
   auto greatest = all<R>(-__builtin_inff());
-  for_each_block(row.visible, [&](size_t column, size_t count)
-                                  TORQUANT_INLINED { greatest = greater<R>(row.at(column, count), greatest); });
+  for_each_block<R>(row.visible, [&](size_t column, size_t count)
+                                     TORQUANT_INLINED { greatest = greater<R>(row.at(column, count), greatest); });
   const float most = greatest_of<R>(greatest);
   return most == -__builtin_inff() ? 0 : most;  // so that -inf - most is -inf
 }
@@ -44,13 +44,13 @@ template <class R>
 TORQUANT_INLINE void softmax_row(const SoftmaxRow<R>& row, float* y) {
   const float most = greatest_of<R>(row);
   auto sums = all<R>(0);
-  for_each_block(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = powers<R>(row.at(column, count), most);
     sums = add<R>(sums, block);
     store<R>(y + column, block, count);
   });
   const float sum = sum_of<R>(sums), inverse = sum == 0 ? 0 : 1 / sum;
-  for_each_block(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block =
         each<R>([=](auto p) TORQUANT_INLINED { return p * R::all(inverse); }, load<R>(y + column, count));
     store<R>(y + column, block, count);
@@ -61,10 +61,10 @@ template <class R>
 TORQUANT_INLINE void log_softmax_row(const SoftmaxRow<R>& row, float* y) {
   const float most = greatest_of<R>(row);
   auto sums = all<R>(0);
-  for_each_block(row.visible, [&](size_t column, size_t count)
-                                  TORQUANT_INLINED { sums = add<R>(sums, powers<R>(row.at(column, count), most)); });
+  for_each_block<R>(row.visible, [&](size_t column, size_t count)
+                                     TORQUANT_INLINED { sums = add<R>(sums, powers<R>(row.at(column, count), most)); });
   const auto log_of_sum = log<R>(R::all(sum_of<R>(sums)));
-  for_each_block(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block =
         each<R>([=](auto s) TORQUANT_INLINED { return (s - R::all(most)) - log_of_sum; }, row.at(column, count));
     store<R>(y + column, block, count);
@@ -77,12 +77,12 @@ TORQUANT_INLINE float softmax_codes(const SoftmaxRow<R>& row, uint8_t* codes) {
   const float most = greatest_of<R>(row);
   const auto round = R::all(kRoundToInteger);
   auto sums = all<R>(0);
-  for_each_block(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
+  for_each_block<R>(row.visible, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = powers<R>(row.at(column, count), most);
     typename R::Ints ints[kParts<R>];
     for_each_part<R>([&](size_t i) TORQUANT_INLINED {
       const auto rounded = R::max(block.part[i] * R::all(255), R::all(0)) + round;  // NaN: 0
-      ints[i] = R::add(R::bits(rounded), R::ints(-0x4b400000));
+      ints[i] = R::add(R::bits(rounded), R::ints(-kRoundToIntegerBits));
       sums.part[i] = sums.part[i] + (rounded - round);  // exact, up to 65,000 times 255
     });
     store_codes<R>(codes + column, ints, count);
