@@ -8,8 +8,8 @@ namespace torquant {
 template <class R>
 TORQUANT_INLINE float greatest_of_row(const float* x, size_t columns) {
   Block<R> most = all<R>(0);
-  for_each_block(columns, [&](size_t column, size_t count)
-                              TORQUANT_INLINED { most = greater_magnitude<R>(load<R>(x + column, count), most); });
+  for_each_block<R>(columns, [&](size_t column, size_t count)
+                                 TORQUANT_INLINED { most = greater_magnitude<R>(load<R>(x + column, count), most); });
   return greatest_of<R>(most);
 }
 
@@ -21,7 +21,7 @@ void quantize_tokens(const QuantizeTokensArgs& args) {
   for (size_t begin = 0; begin < args.rows; begin += kRows) {
     const size_t rows = args.rows - begin < kRows ? args.rows - begin : kRows;
     for (size_t i = 0; i < rows; ++i) most[i] = greatest_of_row<R>(args.x + (begin + i) * args.x_step, args.columns);
-    for_each_block(rows, [&](size_t i, size_t count) TORQUANT_INLINED {
+    for_each_block<R>(rows, [&](size_t i, size_t count) TORQUANT_INLINED {
       const SymmetricGrids<R> grids(load<R>(most + i, count));
       store<R>(args.scale + begin + i, grids.scale, count);
       store<R>(inv_scale + i, grids.inv_scale, 16);
@@ -30,7 +30,7 @@ void quantize_tokens(const QuantizeTokensArgs& args) {
       const float* x = args.x + (begin + i) * args.x_step;
       uint8_t* codes = args.codes + (begin + i) * args.codes_step;
       const Block<R> by = all<R>(inv_scale[i]);
-      for_each_block(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
+      for_each_block<R>(args.columns, [&](size_t column, size_t count) TORQUANT_INLINED {
         store_symmetric_codes<R>(load<R>(x + column, count), by, codes + column);
       });
     }

@@ -26,11 +26,10 @@ struct SymmetricGrids {
 template <class R>
 TORQUANT_INLINE void store_symmetric_codes(const Block<R>& x, const Block<R>& inv_scale, uint8_t* codes) {
   typename R::Ints ints[kParts<R>];
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i) {
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED {
     const auto steps = R::max(x.part[i] * inv_scale.part[i], R::all(-127));  // NaN: -127
     ints[i] = R::bits(steps + R::all(kRoundToInteger + 128));                // the code in its lowest bits
-  }
+  });
   R::store_lowest_bytes(codes, ints);
 }
 

@@ -37,8 +37,8 @@ TORQUANT_INLINE ScoresRow<R> row_of(const WeighKeysArgs& args, size_t row) {
 template <class R>
 TORQUANT_INLINE float greatest_of(const ScoresRow<R>& row) {
   auto greatest = all<R>(-__builtin_inff());
-  for_each_block(row.visible, [&](size_t key, size_t count)
-                                  TORQUANT_INLINED { greatest = greater<R>(row.at(key, count), greatest); });
+  for_each_block<R>(row.visible, [&](size_t key, size_t count)
+                                     TORQUANT_INLINED { greatest = greater<R>(row.at(key, count), greatest); });
   const float most = greatest_of<R>(greatest);
   return most == -__builtin_inff() ? 0 : most;  // so that -inf - most is -inf
 }
@@ -49,26 +49,23 @@ TORQUANT_INLINE float weigh_row(const ScoresRow<R>& row, float greatest, uint8_t
   constexpr float kFit[] = {0x1.3e570ep+4f, 0x1.cd2d50p+5f, 0x1.62e006p+7f, 0x1.fdf63cp+7f};  // by Remez' algorithm
   const auto most = R::all(greatest);
   typename R::Ints sums[kParts<R>];
-#pragma GCC unroll 16
-  for (auto& sum : sums) sum = R::ints(0);
-  for_each_block(row.visible, [&](size_t key, size_t count) TORQUANT_INLINED {
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED { sums[i] = R::ints(0); });
+  for_each_block<R>(row.visible, [&](size_t key, size_t count) TORQUANT_INLINED {
     const auto s = row.at(key, count);
     typename R::Ints ints[kParts<R>];
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kParts<R>; ++i) {
+    for_each_part<R>([&](size_t i) TORQUANT_INLINED {
       const auto t = R::max(s.part[i] - most, R::all(-20));  // NaN: -20
       const auto p = R::times_power_of_floor(polynomial<R>(R::fraction(t), kFit), t);
       ints[i] = R::bits(p + R::all(kRoundToInteger));  // the code in its lowest bits
       sums[i] = R::add(sums[i], ints[i]);
-    }
+    });
     R::store_lowest_bytes(codes + key, ints);
   });
   // Less the bits of kRoundToInteger of each block.
   const auto blocks = static_cast<uint32_t>((row.visible + 15) / 16);
   const auto rest = R::ints(static_cast<int32_t>(0U - 0x4b400000U * blocks));
   Block<R> totals;
-#pragma GCC unroll 16
-  for (size_t i = 0; i < kParts<R>; ++i) totals.part[i] = R::to_floats(R::add(sums[i], rest));
+  for_each_part<R>([&](size_t i) TORQUANT_INLINED { totals.part[i] = R::to_floats(R::add(sums[i], rest)); });
   return sum_of<R>(totals);
 }
 
