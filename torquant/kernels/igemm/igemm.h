@@ -13,6 +13,8 @@ namespace torquant {
 //   real[m, n] = acc[m, n] * multiplier[n] + offset[n]                        float32, one rounding of the sum
 //   code[m, n] = clamp(rne(real[m, n]), lo, hi)
 //
+// or, with `row_scale`, reals of rows that have a scale and a zero point each (K9).
+//
 // Nothing is copied to bring a convolution into this form. Row m is an output pixel, its K inputs lie in `runs` pieces
 // of `run_quads` * 4 bytes: piece r begins at input + input_offset[m] + run_offset[r]. A linear layer and a 1x1
 // convolution have one run; a kh x kw convolution has kh runs of kw * C bytes where pixels lie side by side, or
@@ -41,12 +43,16 @@ struct IgemmArgs {
   uint8_t* output;
   const int32_t* output_offset;  // [rows], bytes
 
-  // Codes that are added, times residual_multiplier, before rounding: null for none,
-  // and with `to_reals`. Row m begins at
-  // residual + residual_offset[m]. They may be where the output goes.
+  // Codes that are added, times residual_multiplier, before rounding: null for none, and with `to_reals`. Row m begins
+  // at residual + residual_offset[m]. They may be where the output goes.
   const uint8_t* residual;
   const int32_t* residual_offset;
   float residual_multiplier;
+
+  // With `to_reals`, rows on grids of their own: `multiplier` leaves the row's scale out, `start` its zero point.
+  const float* row_scale = nullptr;         // [rows]; null for none
+  const int32_t* row_zero_point = nullptr;  // [rows]; null: 0 everywhere
+  const int32_t* column_sum = nullptr;      // [panels * 16], Σ_k weight[n, k]; read with row_zero_point
 };
 
 struct IgemmKernel {

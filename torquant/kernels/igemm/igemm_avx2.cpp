@@ -25,16 +25,45 @@ inline __attribute__((always_inline)) __m256i requantize(__m256i acc, const floa
   return _mm256_cvtps_epi32(reals(acc, multiplier, rest));
 }
 
-// Stores a row of a panel: acc holds its 16 columns in order.
+// K9 of 8 columns.
+inline __attribute__((always_inline)) __m256 own_row_reals(const IgemmArgs& args, size_t row, size_t column,
+                                                           __m256i acc) {
+  if (args.row_zero_point != nullptr) {
+    const __m256i sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(args.column_sum + column));
+    acc = _mm256_sub_epi32(acc, _mm256_mullo_epi32(_mm256_set1_epi32(args.row_zero_point[row]), sums));
+  }
+  const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(args.multiplier + column));
+  return _mm256_fmadd_ps(product, _mm256_set1_ps(args.row_scale[row]), _mm256_loadu_ps(args.offset + column));
+}
+
+inline __attribute__((always_inline)) void store_reals(const IgemmArgs& args, size_t row, size_t column, __m256 reals0,
+                                                       __m256 reals1) {
+  const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
+  auto* output = reinterpret_cast<float*>(args.output + args.output_offset[row]) + column;
+  if (columns == 16) {
+    _mm256_storeu_ps(output, reals0);
+    _mm256_storeu_ps(output + 8, reals1);
+  } else {
+    alignas(32) float all[16];
+    _mm256_store_ps(all, reals0);
+    _mm256_store_ps(all + 8, reals1);
+    __builtin_memcpy(output, all, columns * sizeof(float));
+  }
+}
+
+// Stores a row of a panel: acc holds its 16 columns in order. kOwnRows: rows have grids of their own.
+template <bool kOwnRows>
 inline __attribute__((always_inline)) void finish(const IgemmArgs& args, size_t row, size_t column, __m256i acc0,
                                                   __m256i acc1) {
+  if constexpr (kOwnRows) {
+    store_reals(args, row, column, own_row_reals(args, row, column, acc0), own_row_reals(args, row, column + 8, acc1));
+    return;
+  }
   const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
   __m256 rest0 = _mm256_loadu_ps(args.offset + column), rest1 = _mm256_loadu_ps(args.offset + column + 8);
   if (args.to_reals) {
-    alignas(32) float all[16];
-    _mm256_store_ps(all, reals(acc0, args.multiplier + column, rest0));
-    _mm256_store_ps(all + 8, reals(acc1, args.multiplier + column + 8, rest1));
-    __builtin_memcpy(args.output + args.output_offset[row] + column * sizeof(float), all, columns * sizeof(float));
+    store_reals(args, row, column, reals(acc0, args.multiplier + column, rest0),
+                reals(acc1, args.multiplier + column + 8, rest1));
     return;
   }
   if (args.residual != nullptr) {
@@ -63,7 +92,7 @@ inline __attribute__((always_inline)) void finish(const IgemmArgs& args, size_t 
 }
 
 // kRows rows of a panel whose pairs fit.
-template <size_t kRows>
+template <size_t kRows, bool kOwnRows>
 __attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, size_t panel) {
   const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
   const size_t column = panel * 16;
@@ -92,7 +121,7 @@ __attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, 
     }
   }
 #pragma GCC unroll 4
-  for (size_t i = 0; i < kRows; ++i) finish(args, row + i, column, acc[i][0], acc[i][1]);
+  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, acc[i][0], acc[i][1]);
 }
 
 // The codes of some rows as words, one row's K inputs behind another's: only rows of up to kMostWords / 6 inputs.
@@ -119,7 +148,7 @@ void widen(const IgemmArgs& args, size_t row, size_t rows, uint16_t* words) {
 
 // kRows rows of any panel, by products of 16 bits, 8 columns at a time: acc[i][j] holds columns 4j to 4j + 3 of them,
 // each as two sums. The codes are read from `words`, or from the image where that is null.
-template <size_t kRows, bool kWidened>
+template <size_t kRows, bool kWidened, bool kOwnRows>
 __attribute__((noinline)) void tile_of_words(const IgemmArgs& args, const uint16_t* words, size_t row, size_t panel) {
   const size_t inputs = args.runs * args.run_quads * 4, column = panel * 16;
   __m256i halves[kRows][2];
@@ -159,20 +188,19 @@ __attribute__((noinline)) void tile_of_words(const IgemmArgs& args, const uint16
     for (size_t i = 0; i < kRows; ++i)
       halves[i][half] = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[i][0], acc[i][1]), 0xD8);
   }
-  for (size_t i = 0; i < kRows; ++i) finish(args, row + i, column, halves[i][0], halves[i][1]);
+  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, halves[i][0], halves[i][1]);
 }
 
-template <size_t kRows, bool kWidened>
+template <size_t kRows, bool kWidened, bool kOwnRows>
 void rows_of_words(const IgemmArgs& args, size_t row, uint16_t* words) {
   if (kWidened) widen(args, row, kRows, words);
   for (size_t panel = 0; panel * 16 < args.columns; ++panel) {
-    if (args.pairs_fit[panel] == 0) tile_of_words<kRows, kWidened>(args, words, row, panel);
+    if (args.pairs_fit[panel] == 0) tile_of_words<kRows, kWidened, kOwnRows>(args, words, row, panel);
   }
 }
 
-}  // namespace
-
-void igemm_u8s8_avx2(const IgemmArgs& args) {
+template <bool kOwnRows>
+void run(const IgemmArgs& args) {
   bool all_fit = true;
   for (size_t panel = 0; panel * 16 < args.columns; ++panel) {
     if (args.pairs_fit[panel] == 0) {
@@ -180,19 +208,29 @@ void igemm_u8s8_avx2(const IgemmArgs& args) {
       continue;
     }
     size_t row = 0;
-    for (; row + 4 <= args.rows; row += 4) tile_of_pairs<4>(args, row, panel);
-    for (; row < args.rows; ++row) tile_of_pairs<1>(args, row, panel);
+    for (; row + 4 <= args.rows; row += 4) tile_of_pairs<4, kOwnRows>(args, row, panel);
+    for (; row < args.rows; ++row) tile_of_pairs<1, kOwnRows>(args, row, panel);
   }
   if (all_fit) return;
   size_t row = 0;
   if (args.runs * args.run_quads * 4 * 6 > kMostWords) {
-    for (; row < args.rows; ++row) rows_of_words<1, false>(args, row, nullptr);
+    for (; row < args.rows; ++row) rows_of_words<1, false, kOwnRows>(args, row, nullptr);
     return;
   }
   alignas(32) uint16_t words[kMostWords];
-  for (; row + 6 <= args.rows; row += 6) rows_of_words<6, true>(args, row, words);
-  for (; row + 2 <= args.rows; row += 2) rows_of_words<2, true>(args, row, words);
-  for (; row < args.rows; ++row) rows_of_words<1, true>(args, row, words);
+  for (; row + 6 <= args.rows; row += 6) rows_of_words<6, true, kOwnRows>(args, row, words);
+  for (; row + 2 <= args.rows; row += 2) rows_of_words<2, true, kOwnRows>(args, row, words);
+  for (; row < args.rows; ++row) rows_of_words<1, true, kOwnRows>(args, row, words);
+}
+
+}  // namespace
+
+void igemm_u8s8_avx2(const IgemmArgs& args) {
+  if (args.row_scale != nullptr) {
+    run<true>(args);
+  } else {
+    run<false>(args);
+  }
 }
 
 }  // namespace torquant

@@ -4,6 +4,7 @@
 
 #if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
 // Tiles of up to 6 rows x 64 columns or 8 rows x 48: at least 8 accumulators hide the latency of vpdpbusd (4 cycles at
@@ -40,8 +41,34 @@ inline __attribute__((always_inline)) __m512i requantize(__m512i acc, const floa
 
 inline __attribute__((always_inline)) __mmask64 first(size_t count) { return ~__mmask64{0} >> (64 - count); }
 
-// Rows from `row` on, columns of kVectors panels from `panel` on.
+// K9 of vector j of kRows rows: 16 columns from `column` on, whose constants stay in registers for all rows.
 template <size_t kRows, size_t kVectors>
+inline __attribute__((always_inline)) void store_own_rows(const IgemmArgs& args, size_t row, size_t column,
+                                                          const __m512i (&acc)[kRows][kVectors], size_t j) {
+  const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
+  const auto mask = static_cast<__mmask16>(first(columns));
+  const __m512 multiplier = _mm512_loadu_ps(args.multiplier + column), offset = _mm512_loadu_ps(args.offset + column);
+  const bool zero_points = args.row_zero_point != nullptr;
+  const __m512i column_sum = zero_points ? _mm512_loadu_si512(args.column_sum + column) : _mm512_setzero_si512();
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kRows; ++i) {
+    __m512i sum = acc[i][j];
+    if (zero_points) {
+      sum = _mm512_sub_epi32(sum, _mm512_mullo_epi32(column_sum, _mm512_set1_epi32(args.row_zero_point[row + i])));
+    }
+    const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier);
+    const __m512 real = _mm512_fmadd_ps(product, _mm512_set1_ps(args.row_scale[row + i]), offset);
+    auto* output = reinterpret_cast<float*>(args.output + args.output_offset[row + i]) + column;
+    if (columns == 16) {
+      _mm512_storeu_ps(output, real);
+    } else {
+      _mm512_mask_storeu_ps(output, mask, real);
+    }
+  }
+}
+
+// Rows from `row` on, columns of kVectors panels from `panel` on. kOwnRows: rows have grids of their own.
+template <size_t kRows, size_t kVectors, bool kOwnRows>
 __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t panel) {
   const size_t panel_bytes = args.runs * args.run_quads * 64, column = panel * 16;
   const int8_t* weights = args.weights + panel * panel_bytes;
@@ -67,6 +94,12 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
         for (size_t j = 0; j < kVectors; ++j) acc[i][j] = dot(acc[i][j], codes, w[j]);
       }
     }
+  }
+
+  if constexpr (kOwnRows) {
+#pragma GCC unroll 4
+    for (size_t j = 0; j < kVectors; ++j) store_own_rows<kRows, kVectors>(args, row, column + j * 16, acc, j);
+    return;
   }
 
   // The packs below take 128-bit lanes from each of four vectors in turn.
@@ -114,7 +147,7 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
   }
 }
 
-template <size_t kVectors>
+template <size_t kVectors, bool kOwnRows>
 void rows_of(const IgemmArgs& args, size_t panel) {
   constexpr size_t kMost = kVectors == 4 ? 6 : 8;
   // Tiles of nearly equal height: 49 rows are 4 of 6 and 5 of 5, not 8 of 6 and 1 of 1.
@@ -123,28 +156,51 @@ void rows_of(const IgemmArgs& args, size_t panel) {
     const size_t row = args.rows * t / tiles, rows = args.rows * (t + 1) / tiles - row;
     switch (rows) {
       case 1:
-        tile<1, kVectors>(args, row, panel);
+        tile<1, kVectors, kOwnRows>(args, row, panel);
         break;
       case 2:
-        tile<2, kVectors>(args, row, panel);
+        tile<2, kVectors, kOwnRows>(args, row, panel);
         break;
       case 3:
-        tile<3, kVectors>(args, row, panel);
+        tile<3, kVectors, kOwnRows>(args, row, panel);
         break;
       case 4:
-        tile<4, kVectors>(args, row, panel);
+        tile<4, kVectors, kOwnRows>(args, row, panel);
         break;
       case 5:
-        tile<5, kVectors>(args, row, panel);
+        tile<5, kVectors, kOwnRows>(args, row, panel);
         break;
       case 6:
-        tile<6, kVectors>(args, row, panel);
+        tile<6, kVectors, kOwnRows>(args, row, panel);
         break;
       case 7:
-        tile<kMost == 8 ? 7 : 6, kVectors>(args, row, panel);
+        tile<kMost == 8 ? 7 : 6, kVectors, kOwnRows>(args, row, panel);
         break;
       default:
-        tile<kMost, kVectors>(args, row, panel);
+        tile<kMost, kVectors, kOwnRows>(args, row, panel);
+        break;
+    }
+  }
+}
+
+template <bool kOwnRows>
+void run(const IgemmArgs& args) {
+  const size_t panels = (args.columns + 15) / 16, chunks = (panels + 3) / 4;
+  // All rows by a chunk of columns, whose weights stay in L2; chunks of nearly equal width: 5 panels are 3 and 2.
+  for (size_t c = 0; c < chunks; ++c) {
+    const size_t panel = panels * c / chunks;
+    switch (panels * (c + 1) / chunks - panel) {
+      case 1:
+        rows_of<1, kOwnRows>(args, panel);
+        break;
+      case 2:
+        rows_of<2, kOwnRows>(args, panel);
+        break;
+      case 3:
+        rows_of<3, kOwnRows>(args, panel);
+        break;
+      default:
+        rows_of<4, kOwnRows>(args, panel);
         break;
     }
   }
@@ -153,24 +209,10 @@ void rows_of(const IgemmArgs& args, size_t panel) {
 }  // namespace
 
 void igemm_u8s8_avx512vnni(const IgemmArgs& args) {
-  const size_t panels = (args.columns + 15) / 16, chunks = (panels + 3) / 4;
-  // All rows by a chunk of columns, whose weights stay in L2; chunks of nearly equal width: 5 panels are 3 and 2.
-  for (size_t c = 0; c < chunks; ++c) {
-    const size_t panel = panels * c / chunks;
-    switch (panels * (c + 1) / chunks - panel) {
-      case 1:
-        rows_of<1>(args, panel);
-        break;
-      case 2:
-        rows_of<2>(args, panel);
-        break;
-      case 3:
-        rows_of<3>(args, panel);
-        break;
-      default:
-        rows_of<4>(args, panel);
-        break;
-    }
+  if (args.row_scale != nullptr) {
+    run<true>(args);
+  } else {
+    run<false>(args);
   }
 }
 

@@ -7,7 +7,8 @@
 #include "torquant/core/packed_weights.h"
 #include "torquant/kernels/igemm/igemm_internal.h"
 
-// GMAC/s of layers of ResNet-50 and MobileNetV2 (multiply-accumulates that the layer needs, not those of tails).
+// GMAC/s of layers of ResNet-50, MobileNetV2 and MiniLM (multiply-accumulates that the layer needs, not those of
+// tails).
 
 namespace torquant {
 namespace {
@@ -25,9 +26,12 @@ constexpr Layer kLayers[] = {
     {"mobilenet 112x112 32>16", 12544, 16, 1, 32},    {"mobilenet 112x112 16>96", 12544, 96, 1, 16},
     {"mobilenet 56x56 24>144", 3136, 144, 1, 24},     {"mobilenet 56x56 144>24", 3136, 24, 1, 144},
     {"mobilenet 14x14 64>384", 196, 384, 1, 64},      {"mobilenet 7x7 960>160", 49, 160, 1, 960},
+    {"minilm 128 384>1536", 128, 1536, 1, 384},       {"minilm 128 1536>384", 128, 384, 1, 1536},
 };
 
-void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer, int greatest_weight) {
+enum class Output { kCodes, kReals, kRealsOfOwnRows };
+
+void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer, int greatest_weight, Output kind) {
   const PackedShape shape{.channels = layer.columns, .inputs = layer.run_bytes, .kernel_height = layer.runs};
   const size_t padded = shape.panels() * 16, row_bytes = layer.run_bytes;
   std::vector<int8_t> codes(layer.columns * layer.runs * layer.run_bytes);
@@ -36,34 +40,42 @@ void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer,
   int8_t* packed = static_cast<int8_t*>(std::aligned_alloc(64, shape.bytes()));
   pack_weights(shape, codes.data(), packed);
   const std::vector<uint8_t> fits = pairs_fit(shape, packed);
-  std::vector<uint8_t> input(row_bytes * (layer.rows + 64 * layer.runs), 100), output(layer.rows * layer.columns);
+  std::vector<uint8_t> input(row_bytes * (layer.rows + 64 * layer.runs), 100);
+  const size_t element = kind == Output::kCodes ? 1 : sizeof(float);
+  std::vector<uint8_t> output(layer.rows * layer.columns * element);
   std::vector<int32_t> input_offset, run_offset, output_offset, start(padded, 5);
   for (size_t m = 0; m < layer.rows; ++m) {
     input_offset.push_back(static_cast<int32_t>(m * row_bytes / layer.runs));
-    output_offset.push_back(static_cast<int32_t>(m * layer.columns));
+    output_offset.push_back(static_cast<int32_t>(m * layer.columns * element));
   }
   for (size_t r = 0; r < layer.runs; ++r) run_offset.push_back(static_cast<int32_t>(r * 60 * row_bytes / layer.runs));
-  const std::vector<float> multiplier(padded, 1e-3f), offset(padded, 128);
-  const IgemmArgs args{.rows = layer.rows,
-                       .columns = layer.columns,
-                       .input = input.data(),
-                       .input_offset = input_offset.data(),
-                       .runs = layer.runs,
-                       .run_quads = layer.run_bytes / 4,
-                       .run_offset = run_offset.data(),
-                       .weights = packed,
-                       .pairs_fit = fits.data(),
-                       .start = start.data(),
-                       .multiplier = multiplier.data(),
-                       .offset = offset.data(),
-                       .lo = 0,
-                       .hi = 255,
-                       .to_reals = false,
-                       .output = output.data(),
-                       .output_offset = output_offset.data(),
-                       .residual = nullptr,
-                       .residual_offset = nullptr,
-                       .residual_multiplier = 0};
+  const std::vector<float> multiplier(padded, 1e-3f), offset(padded, 128), row_scale(layer.rows, 0.5f);
+  const std::vector<int32_t> row_zero_point(layer.rows, 120);
+  IgemmArgs args{.rows = layer.rows,
+                 .columns = layer.columns,
+                 .input = input.data(),
+                 .input_offset = input_offset.data(),
+                 .runs = layer.runs,
+                 .run_quads = layer.run_bytes / 4,
+                 .run_offset = run_offset.data(),
+                 .weights = packed,
+                 .pairs_fit = fits.data(),
+                 .start = start.data(),
+                 .multiplier = multiplier.data(),
+                 .offset = offset.data(),
+                 .lo = 0,
+                 .hi = 255,
+                 .to_reals = kind != Output::kCodes,
+                 .output = output.data(),
+                 .output_offset = output_offset.data(),
+                 .residual = nullptr,
+                 .residual_offset = nullptr,
+                 .residual_multiplier = 0};
+  if (kind == Output::kRealsOfOwnRows) {
+    args.row_scale = row_scale.data();
+    args.row_zero_point = row_zero_point.data();
+    args.column_sum = start.data();
+  }
   for (auto _ : state) {
     kernel.run(args);
     benchmark::ClobberMemory();
@@ -87,7 +99,14 @@ const bool kRegistered = [] {
         if (greatest_weight == 64 && kernel.isa != CpuIsa::kAvx2) continue;  // weights matter to AVX2 alone
         const std::string name = std::string(kernel.name) + (greatest_weight == 64 ? "/pairs fit/" : "/") + layer.name;
         benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) {
-          run(state, kernel, layer, greatest_weight);
+          run(state, kernel, layer, greatest_weight, Output::kCodes);
+        })->MinTime(0.1);
+      }
+      if (std::string(layer.name).rfind("minilm", 0) != 0) continue;
+      for (const Output output : {Output::kReals, Output::kRealsOfOwnRows}) {
+        const std::string name = std::string(kernel.name) + (output == Output::kReals ? "/reals/" : "/own rows/");
+        benchmark::RegisterBenchmark((name + layer.name).c_str(), [=](benchmark::State& state) {
+          run(state, kernel, layer, 127, output);
         })->MinTime(0.1);
       }
     }

@@ -45,14 +45,15 @@ TORQUANT_INLINE void add_quad(int32x4_t (&acc)[kRows][4], const int8x16_t (&code
   }
 }
 
-// Stores a row of a panel.
+// Stores a row of a panel. kOwnRows: rows have grids of their own.
+template <bool kOwnRows>
 TORQUANT_INLINE void finish(const IgemmArgs& args, size_t row, size_t column, const int32x4_t (&acc)[4]) {
   const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
   uint8_t* output = args.output + args.output_offset[row];
   float32x4x4_t steps;
 #pragma GCC unroll 4
   for (size_t j = 0; j < 4; ++j) steps.val[j] = vld1q_f32(args.offset + column + j * 4);
-  if (args.residual != nullptr) {
+  if (!kOwnRows && args.residual != nullptr) {
     uint8_t codes[16] = {};
     __builtin_memcpy(codes, args.residual + args.residual_offset[row] + column, columns);
     const float32x4x4_t residual = to_floats(vld1q_u8(codes));
@@ -61,9 +62,18 @@ TORQUANT_INLINE void finish(const IgemmArgs& args, size_t row, size_t column, co
   }
 #pragma GCC unroll 4
   for (size_t j = 0; j < 4; ++j) {
-    steps.val[j] = vfmaq_f32(steps.val[j], vcvtq_f32_s32(acc[j]), vld1q_f32(args.multiplier + column + j * 4));
+    const float32x4_t multiplier = vld1q_f32(args.multiplier + column + j * 4);
+    if constexpr (kOwnRows) {
+      int32x4_t sum = acc[j];
+      if (args.row_zero_point != nullptr) {
+        sum = vmlsq_n_s32(sum, vld1q_s32(args.column_sum + column + j * 4), args.row_zero_point[row]);
+      }
+      steps.val[j] = vfmaq_n_f32(steps.val[j], vmulq_f32(vcvtq_f32_s32(sum), multiplier), args.row_scale[row]);
+    } else {
+      steps.val[j] = vfmaq_f32(steps.val[j], vcvtq_f32_s32(acc[j]), multiplier);
+    }
   }
-  if (args.to_reals) {
+  if (kOwnRows || args.to_reals) {
     float all[16];
 #pragma GCC unroll 4
     for (size_t j = 0; j < 4; ++j) vst1q_f32(all + j * 4, steps.val[j]);
@@ -81,7 +91,7 @@ TORQUANT_INLINE void finish(const IgemmArgs& args, size_t row, size_t column, co
 }
 
 // kRows rows of a panel, from `start` on, which is the panel's.
-template <size_t kRows>
+template <size_t kRows, bool kOwnRows>
 __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t panel, const int32_t* start) {
   const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
   const uint8_t* input[kRows];
@@ -111,14 +121,13 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
     }
   }
 #pragma GCC unroll 5
-  for (size_t i = 0; i < kRows; ++i) finish(args, row + i, panel * 16, acc[i]);
+  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, panel * 16, acc[i]);
 }
 
-}  // namespace
-
-void igemm_u8s8_neondot(const IgemmArgs& args) {
-  constexpr void (*kTiles[])(const IgemmArgs&, size_t, size_t, const int32_t*) = {tile<1>, tile<2>, tile<3>, tile<4>,
-                                                                                  tile<5>};
+template <bool kOwnRows>
+void run(const IgemmArgs& args) {
+  constexpr void (*kTiles[])(const IgemmArgs&, size_t, size_t, const int32_t*) = {
+      tile<1, kOwnRows>, tile<2, kOwnRows>, tile<3, kOwnRows>, tile<4, kOwnRows>, tile<5, kOwnRows>};
   const size_t panels = (args.columns + 15) / 16, quads = args.runs * args.run_quads;
   // Tiles of nearly equal height: 11 rows are 4, 4 and 3, not 5, 5 and 1.
   const size_t tiles = (args.rows + 4) / 5;
@@ -129,6 +138,16 @@ void igemm_u8s8_neondot(const IgemmArgs& args) {
       const size_t row = args.rows * t / tiles, rows = args.rows * (t + 1) / tiles - row;
       kTiles[rows - 1](args, row, panel, start);
     }
+  }
+}
+
+}  // namespace
+
+void igemm_u8s8_neondot(const IgemmArgs& args) {
+  if (args.row_scale != nullptr) {
+    run<true>(args);
+  } else {
+    run<false>(args);
   }
 }
 

@@ -5,7 +5,7 @@
 
 namespace torquant {
 
-// The reference: K1 to K3 as they are written.
+// The reference: K1 to K3 and K9 as they are written.
 void igemm_u8s8_scalar(const IgemmArgs& args) {
   const size_t quads = args.runs * args.run_quads;
   for (size_t m = 0; m < args.rows; ++m) {
@@ -21,7 +21,11 @@ void igemm_u8s8_scalar(const IgemmArgs& args) {
         }
       }
       const Requantization how{.multiplier = args.multiplier[n], .offset = args.offset[n]};
-      if (args.to_reals) {
+      if (args.row_scale != nullptr) {
+        if (args.row_zero_point != nullptr) accumulator -= args.row_zero_point[m] * args.column_sum[n];
+        reinterpret_cast<float*>(output)[n] =
+            std::fma(static_cast<float>(accumulator) * how.multiplier, args.row_scale[m], how.offset);
+      } else if (args.to_reals) {
         reinterpret_cast<float*>(output)[n] = std::fma(static_cast<float>(accumulator), how.multiplier, how.offset);
       } else if (args.residual == nullptr) {
         output[n] = requantize(accumulator, how, args.lo, args.hi);

@@ -24,13 +24,14 @@ struct Case {
   int code = -1;  // of all inputs; random if -1
   uint8_t lo = 0, hi = 255;
   bool to_reals = false;
+  bool row_scales = false, row_zero_points = false;  // K9, with to_reals
 };
 
 struct AlignedFree {
   void operator()(void* memory) const { std::free(memory); }
 };
 
-// A product with everything that its arguments point to, and what K1 to K3 give for it by plain loops.
+// A product with everything that its arguments point to, and what K1 to K3 and K9 give for it by plain loops.
 class Product {
  public:
   explicit Product(const Case& how) : how_(how), random_(how.rows * 31 + how.columns) {
@@ -55,6 +56,14 @@ class Product {
       multiplier_.push_back(static_cast<float>((1 + between(0, 1000) * 1e-3) * 128 / reach));
       offset_.push_back(static_cast<float>(between(-1000, 200000)) / 1000);
     }
+    for (size_t m = 0; m < how.rows; ++m) {
+      row_scale_.push_back(static_cast<float>(between(1, 1000)) / 1000);
+      constexpr int kEnds[] = {0, 255, 128};
+      row_zero_point_.push_back(m < 3 ? kEnds[m] : static_cast<int>(m) % 256);
+    }
+    column_sum_.resize(padded);
+    const std::vector<int32_t> sums = column_sums(shape, weights_.data());
+    std::copy(sums.begin(), sums.end(), column_sum_.begin());
     output_step_ = (how.columns + 3) * (how.to_reals ? sizeof(float) : 1);
     for (size_t m = 0; m < how.rows; ++m)
       output_offset_.push_back(static_cast<int32_t>((how.rows - 1 - m) * output_step_));
@@ -90,6 +99,11 @@ class Product {
       args.residual = in_place ? output.data() : residual_.data();
       args.residual_offset = output_offset_.data();
     }
+    if (how_.row_scales) args.row_scale = row_scale_.data();
+    if (how_.row_zero_points) {
+      args.row_zero_point = row_zero_point_.data();
+      args.column_sum = column_sum_.data();
+    }
     kernel.run(args);
     return output;
   }
@@ -98,15 +112,18 @@ class Product {
     std::vector<uint8_t> output = in_place ? residual_ : output_;
     for (size_t m = 0; m < how_.rows; ++m) {
       for (size_t n = 0; n < how_.columns; ++n) {
+        const int zero_point = how_.row_zero_points ? row_zero_point_[m] : 0;
         int64_t sum = start_[n];
         for (size_t r = 0; r < how_.runs; ++r) {
           for (size_t k = 0; k < how_.run_bytes; ++k) {
             const int x = input_[static_cast<size_t>(input_offset_[m] + run_offset_[r]) + k];
-            sum += x * weights_[(n * how_.run_bytes + k) * how_.runs + r];
+            sum += (x - zero_point) * weights_[(n * how_.run_bytes + k) * how_.runs + r];
           }
         }
         if (how_.to_reals) {
-          const float real = std::fma(static_cast<float>(sum), multiplier_[n], offset_[n]);
+          const float real = how_.row_scales
+                                 ? std::fma(static_cast<float>(sum) * multiplier_[n], row_scale_[m], offset_[n])
+                                 : std::fma(static_cast<float>(sum), multiplier_[n], offset_[n]);
           std::memcpy(&output[static_cast<size_t>(output_offset_[m]) + n * sizeof(float)], &real, sizeof(float));
           continue;
         }
@@ -132,8 +149,8 @@ class Product {
   std::vector<int8_t> weights_;
   std::unique_ptr<int8_t, AlignedFree> packed_;
   std::vector<uint8_t> fits_, input_, output_, residual_;
-  std::vector<int32_t> input_offset_, run_offset_, output_offset_, start_;
-  std::vector<float> multiplier_, offset_;
+  std::vector<int32_t> input_offset_, run_offset_, output_offset_, start_, row_zero_point_, column_sum_;
+  std::vector<float> multiplier_, offset_, row_scale_;
   size_t output_step_;
 };
 
@@ -207,6 +224,39 @@ TEST_P(Igemm, GivesReals) {
   for (const size_t columns : {1, 10, 16, 37, 64, 83}) {
     for (const size_t rows : {1, 2, 7, 12})
       check({.rows = rows, .columns = columns, .runs = 1, .run_bytes = 40, .to_reals = true});
+  }
+}
+
+TEST_P(Igemm, GivesRealsOfRowsOnGridsOfTheirOwn) {
+  for (const bool zero_points : {false, true}) {
+    for (size_t rows = 1; rows <= 17; ++rows) {
+      for (const size_t columns : {1, 7, 15, 16, 17, 32, 33, 48, 63, 64, 65, 80, 96, 129}) {
+        check({.rows = rows,
+               .columns = columns,
+               .runs = 1 + columns % 2,
+               .run_bytes = 12,
+               .to_reals = true,
+               .row_scales = true,
+               .row_zero_points = zero_points});
+      }
+    }
+  }
+}
+
+TEST_P(Igemm, TakesAnyZeroPointOfARow) {
+  for (const int weight : {-128, 3, 127}) {
+    for (const int code : {-1, 0, 255}) {
+      check({.rows = 300,
+             .columns = 20,
+             .runs = 1,
+             .run_bytes = 512,
+             .least_weight = weight == 3 ? -64 : weight,  // pairs fit, or do not
+             .greatest_weight = weight == 3 ? 64 : weight,
+             .code = code,
+             .to_reals = true,
+             .row_scales = true,
+             .row_zero_points = true});
+    }
   }
 }
 
