@@ -181,6 +181,22 @@ TEST_F(Linear, FromViewsAroundAProduct) {
   EXPECT_EQ(only_node(after, "aten.linear.default")->input("input")->name(), "x");
 }
 
+TEST_F(Linear, FromADecomposedBatch) {
+  Value* batch = net.input("batch", {3, 4, 8});
+  Value* repeated = net.op("aten.expand.default", {{"self", transposed()}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  Value* weights = net.op("aten.view.default", {{"self", repeated}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  expect_linear(net.op("aten.bmm.default", {{"self", batch}, {"mat2", weights}}), false);
+}
+
+TEST_F(Linear, NotWhenAViewChangesTheSizesOfTheWeights) {
+  Value* batch = net.input("batch", {3, 4, 6});
+  Value* repeated = net.op("aten.expand.default", {{"self", transposed()}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  Value* mixed = net.op("aten.reshape.default", {{"self", repeated}, {"shape", std::vector<int64_t>{3, 6, 8}}});
+  Program program = net.returns({net.op("aten.bmm.default", {{"self", batch}, {"mat2", mixed}})});
+  canonicalize(program);
+  EXPECT_EQ(only_node(program, "aten.linear.default"), nullptr);
+}
+
 TEST_F(Linear, NotWhenAddmmScales) {
   Value* bias = net.parameter("fc.bias", {6});
   expect_untouched(net,
