@@ -51,7 +51,7 @@ void check_codes(const std::string& where, const ObserverOptions& options) {
   }
 }
 
-void check_value(const std::string& where, const Value* value, bool per_token, bool is_constant) {
+void check_value(const std::string& where, const Value* value, bool per_token) {
   const at::ScalarType dtype = value->is_tensor() ? value->tensor().dtype : at::ScalarType::Undefined;
   if (dtype != at::kFloat && dtype != at::kHalf && dtype != at::kBFloat16) {
     throw Error({.where = where,
@@ -62,10 +62,6 @@ void check_value(const std::string& where, const Value* value, bool per_token, b
   if (per_token && value->tensor().rank() == 0) {
     throw Error({.where = where, .what = "a scale per token for a tensor of rank 0", .allowed = "rank 1 and more"});
   }
-  if (!is_constant) return;
-  throw Error({.where = where,
-               .what = "a dynamic scale for a tensor that never changes",
-               .allowed = "is_dynamic = false: it is quantized once, and its float copy goes"});
 }
 
 }  // namespace
@@ -76,8 +72,12 @@ void check_spec(const SharingGroup& group, const ObserverSpec& observer, const O
   if (!options.is_dynamic) return;
   check_codes(to_string(group.places.front()), options);
   for (const EdgeOrNode& place : group.places) {
-    check_value(to_string(place), place.value, options.qscheme == QScheme::kPerTokenAffine,
-                constants.contains(place.value));
+    check_value(to_string(place), place.value, options.qscheme == QScheme::kPerTokenAffine);
+    const bool is_weight = place.consumer != nullptr && place.consumer->input("weight") == place.value;
+    if (!is_weight || !constants.contains(place.value)) continue;
+    throw Error({.where = to_string(place),
+                 .what = "a dynamic scale for a weight, which never changes",
+                 .allowed = "is_dynamic = false: it is quantized once, and its float copy goes"});
   }
 }
 

@@ -14,10 +14,10 @@ constexpr ObserverOptions kPerTensor{.dtype = DType::kInt8, .is_dynamic = true};
 class CheckSpec : public testing::Test {
  protected:
   // What is said of these options on `value`.
-  std::string on(const Value* value, const ObserverOptions& options, const ObserverSpec& observer = {PlaceholderSpec{}},
-                 const std::unordered_set<const Value*>& constants = {}) {
+  std::string on(const Value* value, const ObserverOptions& options,
+                 const ObserverSpec& observer = {PlaceholderSpec{}}) {
     const AnyQuantizationSpec spec = QuantizationSpec{options, observer};
-    return error_text([&] { check_spec({.places = {{value}}, .spec = &spec}, observer, options, constants); });
+    return error_text([&] { check_spec({.places = {{value}}, .spec = &spec}, observer, options, {value}); });
   }
   std::string of(const ObserverOptions& options, const ObserverSpec& observer = {PlaceholderSpec{}}) {
     return on(x, options, observer);
@@ -97,11 +97,19 @@ TEST_F(CheckSpec, ANumberHasNoTokens) {
             "%scalar: a scale per token for a tensor of rank 0\n  allowed here: rank 1 and more");
 }
 
-TEST_F(CheckSpec, WhatNeverChangesHasNoDynamicScale) {
-  Value* weight = net.parameter("w", {4, 4});
-  EXPECT_EQ(on(weight, kPerTensor, {PlaceholderSpec{}}, {weight}),
-            "%p_w: a dynamic scale for a tensor that never changes\n"
+TEST_F(CheckSpec, WeightsHaveNoDynamicScale) {
+  const Node* fc = net.linear(x, "fc", 3)->producer();
+  const Value* weight = fc->input("weight");
+  const AnyQuantizationSpec spec = QuantizationSpec{kPerTensor, {PlaceholderSpec{}}};
+  const auto on_weight = [&](const std::unordered_set<const Value*>& constants) {
+    return error_text(
+        [&] { check_spec({.places = {{weight, fc}}, .spec = &spec}, {PlaceholderSpec{}}, kPerTensor, constants); });
+  };
+  EXPECT_EQ(on_weight({weight}),
+            "%p_fc_weight → %linear: a dynamic scale for a weight, which never changes\n"
             "  allowed here: is_dynamic = false: it is quantized once, and its float copy goes");
+  EXPECT_EQ(on_weight({}), "") << "computed when the program runs";
+  EXPECT_EQ(on(weight, kPerTensor), "") << "a constant that is no layer's weight";
 }
 
 }  // namespace
