@@ -68,6 +68,12 @@ class Quantization(CliCase):
                 np.testing.assert_array_equal(self.forward(self.path(f"{recipe}.pt2"), x), theirs)
             self.assert_error(*args, "--data", self.data, says=[f"--data {self.data}: {recipe} takes nothing from data"])
 
+    def test_the_runtime_refuses_scales_of_whole_tensors_chosen_at_run_time(self):
+        program = FeedForward().export(self.path("float.pt2"))
+        for recipe in ("xnnpack-dynamic", "x86-dynamic"):
+            self.run_program("quantize", program, "--recipe", recipe, "-o", self.path("q.pt2"))
+            self.assert_error("lower", self.path("q.pt2"), "-o", self.path("q.tqm"), says=["lower to the runtime", "aten.linear.default"])
+
     def test_a_static_rule_in_a_dynamic_recipe_takes_data(self):
         recipe = self.path("mixed.json")
         pathlib.Path(recipe).write_text(json.dumps({"scheme": "int8-dynamic", "rules": [{"select": {"index": -1}, "scheme": "xnnpack-static"}]}))
