@@ -1,5 +1,6 @@
 """`torquant quantize` and what goes with it: observers in files, interruptions, a program that Python runs alike."""
 import json
+import pathlib
 import signal
 import subprocess
 import time
@@ -24,6 +25,18 @@ class GroupedTransposed(torch.nn.Module):
         return self.up(self.conv(x))
 
 
+class FeedForward(torch.nn.Sequential):
+    """Two linear layers, on sequences of any length."""
+
+    def __init__(self):
+        super().__init__(torch.nn.Linear(16, 32), torch.nn.GELU(), torch.nn.Linear(32, 16))
+
+    def export(self, path):
+        sizes = {0: torch.export.Dim("batch", max=64), 1: torch.export.Dim("length", max=512)}
+        torch.export.save(torch.export.export(self, (torch.randn(2, 4, 16),), dynamic_shapes=(sizes,)), path)
+        return path
+
+
 class Quantization(CliCase):
     def test_every_built_in_recipe_quantizes(self):
         for recipe in ("x86-static", "x86-static-reduce-range", "arm-static"):
@@ -40,6 +53,35 @@ class Quantization(CliCase):
             theirs = torch.export.load(self.path("int8.pt2")).module()(torch.from_numpy(self.images)).numpy()
         np.testing.assert_array_equal(ours, theirs)
         self.assertGreater(np.corrcoef(ours.ravel(), self.forward(MODEL, self.images).ravel())[0, 1], 0.99)
+
+    def test_dynamic_recipes_take_no_data(self):
+        program = FeedForward().export(self.path("float.pt2"))
+        for recipe in ("int8-dynamic", "xnnpack-dynamic", "x86-dynamic"):
+            args = ["quantize", program, "--recipe", recipe, "-o", self.path(f"{recipe}.pt2")]
+            self.assertIn("no data needed", self.run_program(*args).stdout)
+            result = self.json_of(*args)
+            self.assertEqual((result["quantized_layers"], result["samples"], result["data"]), (2, 0, ""))
+            for length in (1, 7):
+                x = np.ascontiguousarray(self.images[:3, 0, :length, :16])
+                with torch.no_grad():
+                    theirs = torch.export.load(self.path(f"{recipe}.pt2")).module()(torch.from_numpy(x)).numpy()
+                np.testing.assert_array_equal(self.forward(self.path(f"{recipe}.pt2"), x), theirs)
+            self.assert_error(*args, "--data", self.data, says=[f"--data {self.data}: {recipe} takes nothing from data"])
+
+    def test_the_runtime_refuses_scales_of_whole_tensors_chosen_at_run_time(self):
+        program = FeedForward().export(self.path("float.pt2"))
+        for recipe in ("xnnpack-dynamic", "x86-dynamic"):
+            self.run_program("quantize", program, "--recipe", recipe, "-o", self.path("q.pt2"))
+            self.assert_error("lower", self.path("q.pt2"), "-o", self.path("q.tqm"), says=["lower to the runtime", "aten.linear.default"])
+
+    def test_a_static_rule_in_a_dynamic_recipe_takes_data(self):
+        recipe = self.path("mixed.json")
+        pathlib.Path(recipe).write_text(json.dumps({"scheme": "int8-dynamic", "rules": [{"select": {"index": -1}, "scheme": "xnnpack-static"}]}))
+        args = ["quantize", FeedForward().export(self.path("float.pt2")), "--recipe", recipe, "-o", self.path("q.pt2")]
+        self.assert_error(*args, says=["mixed.json: takes 2 ranges of activations from data, and none are given", "--data"])
+        self.run_program(*args, "--data", self.npz("sequences.npz", x0=self.images[:, 0, :4, :16]))
+        ops = {str(node.target) for node in torch.export.load(self.path("q.pt2")).graph.nodes}
+        self.assertTrue({"quantized_decomposed.quantize_per_token.default", "quantized_decomposed.quantize_per_tensor.default"} <= ops, ops)
 
     def test_quantize_repeats_to_the_byte(self):
         self.quantize("once.pt2")

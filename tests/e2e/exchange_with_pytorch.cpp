@@ -3,20 +3,24 @@
 // reads FOLDER/net.pt2 and FOLDER/data.safetensors (calibration.<i>.<input>, test.<input>) and writes
 //   float.pt2       the program read and written again
 //   quantized.pt2   the program quantized by XNNPACKQuantizer, per channel
-//   outputs.safetensors   float.<output> and quantized.<output>, computed from the archives it wrote
+//   dynamic.pt2     where it has linear layers: these by TorquantQuantizer, a scale for each token at run time
+//   outputs.safetensors   float.<output>, quantized.<output> and dynamic.<output>, computed from the archives it wrote
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "torquant/core/error.h"
 #include "torquant/graph/interpreter.h"
+#include "torquant/graph/ops.h"
 #include "torquant/graph/verifier.h"
 #include "torquant/io/pt2.h"
 #include "torquant/io/safetensors.h"
 #include "torquant/pt2e/convert.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant {
@@ -56,9 +60,19 @@ void exchange(const std::string& folder) {
   }
   save_pt2(convert_pt2e(std::move(prepared)).program, folder + "/quantized.pt2");
 
+  const Program net = load_pt2(folder + "/net.pt2");
+  const bool has_linear =
+      std::any_of(net.graph().begin(), net.graph().end(), [](const Node& node) { return node.op() == ops::kLinear; });
+  if (has_linear) {
+    TorquantQuantizer dynamic;
+    dynamic.set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
+    save_pt2(convert_pt2e(prepare_pt2e(net.clone(), dynamic)).program, folder + "/dynamic.pt2");
+  }
+
   NamedTensors outputs;
   run(folder + "/float.pt2", "float", batch(data, "test"), outputs);
   run(folder + "/quantized.pt2", "quantized", batch(data, "test"), outputs);
+  if (has_linear) run(folder + "/dynamic.pt2", "dynamic", batch(data, "test"), outputs);
   save_safetensors(folder + "/outputs.safetensors", outputs);
 }
 

@@ -2,7 +2,7 @@
 """exchange_with_pytorch.py PROGRAM: our archives in PyTorch.
 
 For each net: torch.export writes it, PROGRAM (exchange_with_pytorch.cpp) reads, quantizes and writes it, and here
-torch.export.load reads what it wrote and must compute the same bits as PROGRAM did, float and quantized; the float
+torch.export.load reads what it wrote and must compute the same bits as PROGRAM did, float, quantized and dynamically quantized; the float
 archive must also give what the net itself gives, and say what PyTorch's own archive says.
 
 The nets are small ones written here and, where TORQUANT_MODELS_DIR is set, every FOLDER/*.pt2 in it, with FOLDER's
@@ -73,8 +73,21 @@ class TwoInputs(nn.Module):
         return z.sum(dim=1), torch.where(y > 0, y, y / 2)
 
 
-def batch_of(*shapes):
-    return tuple(torch.randn(shape) for shape in shapes)
+class FeedForward(nn.Module):
+    """Linear layers on sequences of any length, one of them written as a product, between float operators."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(16)
+        self.up = nn.Linear(16, 40)
+        self.down = nn.Parameter(torch.randn(16, 40) / 8)
+
+    def forward(self, x):
+        return x + nn.functional.gelu(self.up(self.norm(x))) @ self.down.t()
+
+
+def batch_of(*shapes, dtype=torch.float):
+    return tuple(torch.randn(shape, dtype=dtype) for shape in shapes)
 
 
 Case = collections.namedtuple("Case", "name module inputs dynamic strict test_batch")
@@ -87,6 +100,9 @@ def cases():
         yield Case(f"residual_{suffix}", Residual(), lambda n: batch_of((n, 3, 10, 10)), ({0: BATCH},), strict, 5)
         yield Case(f"attention_{suffix}", Attention(), lambda n: (torch.randint(0, 11, (n, 6)),), ({0: BATCH},), strict, 3)
         yield Case(f"two_inputs_{suffix}", TwoInputs(), lambda n: batch_of((n, 4, 9), (n, 2)), ({0: BATCH}, {0: BATCH}), strict, 7)
+    length = ({1: torch.export.Dim("length", min=1, max=64)},)
+    for dtype in (torch.float, torch.bfloat16):
+        yield Case(f"feed_forward_{dtype}", FeedForward().to(dtype), lambda n, dtype=dtype: batch_of((2, 3 * n, 16), dtype=dtype), length, False, 5)
     yield Case("static_sizes", Residual(), lambda n: batch_of((2, 3, 10, 10)), None, False, 2)
 
 
@@ -114,7 +130,8 @@ def exchange(name, exported, test, calibration, program, folder):
     outputs = load_file(folder / "outputs.safetensors")
 
     expected = as_tuple(exported.module()(*test))
-    for kind in ("float", "quantized"):
+    has_linear = any("aten.linear" in str(node.target) for node in exported.graph.nodes)
+    for kind in ("float", "quantized", "dynamic") if has_linear else ("float", "quantized"):
         loaded = torch.export.load(folder / f"{kind}.pt2")
         for i, theirs in enumerate(as_tuple(loaded.module()(*test))):
             check_bits(f"{name} {kind}, output {i}", outputs[f"{kind}.{i}"], theirs)
@@ -133,6 +150,11 @@ def exchange(name, exported, test, calibration, program, folder):
     ops = [str(node.target) for node in quantized.graph.nodes]
     if not int8 or not any("dequantize_per_channel" in op for op in ops):
         raise SystemExit(f"FAILED {name}: nothing is quantized in quantized.pt2")
+    if has_linear:
+        dynamic = {str(node.target).removesuffix(".default") for node in torch.export.load(folder / "dynamic.pt2").graph.nodes}
+        per_token = {f"quantized_decomposed.{name}_per_token" for name in ("quantize", "dequantize")} | {"quantized_decomposed.choose_qparams_per_token_asymmetric"}
+        if not per_token <= dynamic:
+            raise SystemExit(f"FAILED {name}: dynamic.pt2 lacks {per_token - dynamic}")
     return len(int8)
 
 

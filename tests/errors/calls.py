@@ -52,7 +52,14 @@ def quantized_already(bench):
     return bench.quantize(model=bench.path("int8.pt2"))
 
 
+def without_data(bench, *flags, recipe):
+    return ["quantize", str(bench.model), "--recipe", recipe, "-o", bench.path("out.pt2"), *flags]
+
+
 QUANTIZATION = {
+    "data_missing": lambda b: without_data(b, recipe="xnnpack-static"),
+    "data_for_run_time_scales": lambda b: b.quantize(recipe="int8-dynamic"),
+    "resume_for_run_time_scales": lambda b: without_data(b, "--resume", b.path("seen.calibration"), recipe="int8-dynamic"),
     "made_up_data": lambda b: b.quantize(data="synthetic"),
     "less_than_asked": less_than_asked,
     "nothing_to_quantize": nothing_to_quantize,
@@ -112,7 +119,7 @@ USAGE = {
     "no_command": lambda b: [],
     "unknown_command": lambda b: ["bake"],
     "unknown_option": lambda b: [*b.inspect(str(b.model)), "--bogus"],
-    "option_missing": lambda b: ["quantize", str(b.model), "--recipe", "xnnpack-static", "-o", "x.pt2"],
+    "option_missing": lambda b: ["quantize", str(b.model), "--data", b.good_data(), "-o", "x.pt2"],
     "number_out_of_range": lambda b: b.quantize("--samples", "0"),
     "value_out_of_a_list": lambda b: [*b.run(x0=b.rows()), "--lower", "cuda"],
     "unknown_quantizer": lambda b: ["capabilities", "cuda"],

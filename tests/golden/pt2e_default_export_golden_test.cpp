@@ -14,6 +14,7 @@
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/quantizer/arm_inductor_quantizer.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/x86_inductor_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
@@ -34,10 +35,19 @@ std::vector<NamedQuantizer> quantizers() {
   x86->set_global(get_default_x86_inductor_quantization_config());
   auto arm = std::make_unique<ArmInductorQuantizer>();
   arm->set_global(get_default_arm_inductor_quantization_config());
+  auto xnnpack_dynamic = std::make_unique<XNNPACKQuantizer>();
+  xnnpack_dynamic->set_global(get_symmetric_quantization_config({.is_per_channel = true, .is_dynamic = true}));
+  auto x86_dynamic = std::make_unique<X86InductorQuantizer>();
+  x86_dynamic->set_global(get_default_x86_inductor_quantization_config({.is_dynamic = true}));
+  auto torquant_dynamic = std::make_unique<TorquantQuantizer>();
+  torquant_dynamic->set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
   std::vector<NamedQuantizer> all;
   all.push_back({"XNNPACK", std::move(xnnpack)});
   all.push_back({"X86Inductor", std::move(x86)});
   all.push_back({"ArmInductor", std::move(arm)});
+  all.push_back({"XNNPACK, dynamic", std::move(xnnpack_dynamic)});
+  all.push_back({"X86Inductor, dynamic", std::move(x86_dynamic)});
+  all.push_back({"Torquant, dynamic", std::move(torquant_dynamic)});
   return all;
 }
 

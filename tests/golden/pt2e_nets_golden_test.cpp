@@ -1,4 +1,4 @@
-// What holds for every converted program, tried on every net of pt2e_nets with four schemes: int8 weights alone in the
+// What holds for every converted program, tried on every net of pt2e_nets with five schemes: int8 weights alone in the
 // state, one annotated reader a dequantize node, nothing that the verifier finds, the same bits after a round trip
 // through a file.
 #include <ATen/Context.h>
@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "golden.h"
@@ -19,6 +20,7 @@
 #include "torquant/pass/constant_values.h"
 #include "torquant/pass/duplicate_dequantize.h"
 #include "torquant/pt2e/convert.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant::golden {
@@ -57,7 +59,8 @@ std::string broken_property(const Program& converted, const std::set<std::string
     if (ops::is_quantize(node.op()) && constants.contains(node.input("input"))) {
       return node.describe() + " quantizes a constant at run time: its float copy is in the state";
     }
-    if (!ops::is_dequantize(node.op()) || node.op() == ops::kDequantizePerTensorDynamic) continue;
+    const bool dynamic = node.op() == ops::kDequantizePerTensorDynamic || node.op() == ops::kDequantizePerToken;
+    if (!ops::is_dequantize(node.op()) || dynamic) continue;
     const std::vector<Node*>& users = node.output()->users();
     const auto is_annotated = [&](const Node* user) { return annotated.contains(user->name()); };
     const auto count = std::count_if(users.begin(), users.end(), is_annotated);
@@ -70,14 +73,25 @@ std::string broken_property(const Program& converted, const std::set<std::string
 
 struct Scheme {
   const char* name;
-  SymmetricConfigArgs config;
+  std::shared_ptr<Quantizer> quantizer;
+  bool dynamic = false;  // of some operators alone
   bool reference = false;
 };
 
+std::shared_ptr<Quantizer> xnnpack(const SymmetricConfigArgs& args) {
+  auto quantizer = std::make_shared<XNNPACKQuantizer>();
+  quantizer->set_global(get_symmetric_quantization_config(args));
+  return quantizer;
+}
+
+std::shared_ptr<Quantizer> torquant_dynamic() {
+  auto quantizer = std::make_shared<TorquantQuantizer>();
+  quantizer->set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
+  return quantizer;
+}
+
 std::string try_net(const std::string& path, const Scheme& scheme) {
-  XNNPACKQuantizer quantizer;
-  quantizer.set_global(get_symmetric_quantization_config(scheme.config));
-  PreparedProgram prepared = prepare_pt2e(load_pt2(path), quantizer);
+  PreparedProgram prepared = prepare_pt2e(load_pt2(path), *scheme.quantizer);
   const std::set<std::string> annotated = annotated_nodes(prepared.program());
   {
     const at::NoGradGuard no_grad;
@@ -105,10 +119,11 @@ TEST(Pt2eNets, ConvertedProgramsHoldTheirProperties) {
   if (const auto reason = reason_to_skip("pt2e_nets", "")) GTEST_SKIP() << *reason;
   at::manual_seed(3);
   Summary summary{.family = "pt2e_nets"};
-  const Scheme schemes[] = {{"per tensor", {}},
-                            {"per channel", {.is_per_channel = true}},
-                            {"dynamic", {.is_dynamic = true}},
-                            {"reference", {}, /*reference=*/true}};
+  const Scheme schemes[] = {{.name = "per tensor", .quantizer = xnnpack({})},
+                            {.name = "per channel", .quantizer = xnnpack({.is_per_channel = true})},
+                            {.name = "dynamic", .quantizer = xnnpack({.is_dynamic = true}), .dynamic = true},
+                            {.name = "per token", .quantizer = torquant_dynamic(), .dynamic = true},
+                            {.name = "reference", .quantizer = xnnpack({}), .reference = true}};
   for (const auto& entry : std::filesystem::directory_iterator(directory() / "pt2e_nets")) {
     if (entry.path().extension() != ".pt2") continue;
     for (const Scheme& scheme : schemes) {
@@ -118,8 +133,8 @@ TEST(Pt2eNets, ConvertedProgramsHoldTheirProperties) {
         broken = try_net(entry.path().string(), scheme);
       } catch (const Error& error) {
         broken = error.what();
-        if (scheme.config.is_dynamic && broken.find("annotated none of the program's") != std::string::npos) {
-          ++summary.intended["the net has no layer that XNNPACK runs with dynamic scales, and an error says so"];
+        if (scheme.dynamic && broken.find("annotated none of the program's") != std::string::npos) {
+          ++summary.intended["the net has no layer that runs with dynamic scales, and an error says so"];
           continue;
         }
       }

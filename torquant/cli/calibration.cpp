@@ -27,11 +27,16 @@ int64_t wanted_samples(const Dataset& data, const CalibrationFlags& flags) {
 
 }  // namespace
 
-void refuse_synthetic(const CalibrationFlags& flags, const PreparedProgram& prepared) {
-  const auto waiting = std::ranges::count_if(prepared.observers(), [](const PlacedObserver& placed) {
+size_t observers_without_range(const PreparedProgram& prepared) {
+  const auto waits = [](const PlacedObserver& placed) {
     const bool is_passive = std::dynamic_pointer_cast<PassiveObserver>(placed.observer) != nullptr;
     return placed.observer != nullptr && !is_passive && !placed.observer->observed();
-  });
+  };
+  return static_cast<size_t>(std::ranges::count_if(prepared.observers(), waits));
+}
+
+void refuse_synthetic(const CalibrationFlags& flags, const PreparedProgram& prepared) {
+  const size_t waiting = observers_without_range(prepared);
   if (!flags.data.is_synthetic() || flags.allow_synthetic || waiting == 0) return;
   throw Error({.where = "--data synthetic",
                .what = fmt::format("{} takes {} ranges of activations from the data, and those of made-up inputs are "

@@ -24,6 +24,9 @@ struct CalibrationFlags {
   bool json = false;
 };
 
+// How many observers wait for data: none where all scales are chosen when the program runs.
+size_t observers_without_range(const PreparedProgram& prepared);
+
 // Made-up data give no ranges: an Error where observers wait for some, unless allowed.
 void refuse_synthetic(const CalibrationFlags& flags, const PreparedProgram& prepared);
 

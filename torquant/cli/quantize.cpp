@@ -21,6 +21,7 @@
 #include "torquant/cli/progress.h"
 #include "torquant/cli/usage.h"
 #include "torquant/core/atomic_file.h"
+#include "torquant/core/error.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/pt2e/observer_statistics.h"
@@ -77,9 +78,10 @@ void print_quantized(const Options& options, const QuantizationReport& report, c
     fmt::print("{}\n", result.dump());
     return;
   }
-  fmt::print("{}: {} → {} ({:.2f} of it), {} calibration samples, {:.1f} s\n", options.output, bytes_text(before),
-             bytes_text(after), static_cast<double>(after) / static_cast<double>(before), with_commas(done.samples),
-             done.seconds);
+  const std::string data =
+      done.samples > 0 ? fmt::format("{} calibration samples", with_commas(done.samples)) : "no data needed";
+  fmt::print("{}: {} → {} ({:.2f} of it), {}, {:.1f} s\n", options.output, bytes_text(before), bytes_text(after),
+             static_cast<double>(after) / static_cast<double>(before), data, done.seconds);
   fmt::print("quantized: {}\n", summary(report));
   if (done.rounded_layers > 0) fmt::print("weights of {} layers rounded to the data\n", done.rounded_layers);
   if (synthetic) fmt::print("calibrated with made-up data: its outputs mean nothing, its size and speed do\n");
@@ -119,6 +121,30 @@ size_t round_weights(ConvertedProgram& converted, const Program& reference, cons
   return result.layers;
 }
 
+// Ranges come from data exactly where some are wanted. Throws Error else, before the work.
+void check_data(const Options& options, const PreparedProgram& prepared) {
+  const CalibrationFlags& flags = options.calibration;
+  const size_t wanted = observers_without_range(prepared);
+  if (wanted > 0) {
+    if (!flags.data.path.empty() || !options.observers.empty()) return;
+    throw Error({.where = flags.recipe,
+                 .what = fmt::format("takes {} ranges of activations from data, and none are given", wanted),
+                 .hint = "--data with inputs like those the program will meet, or --observers with what was seen of "
+                         "them; recipes that `torquant recipes` lists without data choose scales at run time"});
+  }
+  const std::pair<const char*, const std::string&> all[] = {{"--data", flags.data.path},
+                                                            {"--observers", options.observers},
+                                                            {"--save-observers", options.save_observers},
+                                                            {"--resume", flags.resume}};
+  for (const auto& [flag, value] : all) {
+    if (value.empty()) continue;
+    throw Error(
+        {.where = fmt::format("{} {}", flag, value),
+         .what = fmt::format("{} takes nothing from data: scales are chosen when the program runs", flags.recipe),
+         .hint = fmt::format("leave {} out", flag)});
+  }
+}
+
 ExitCode quantize(const Options& options) {
   const at::NoGradGuard no_grad;
   const CalibrationFlags& flags = options.calibration;
@@ -130,16 +156,17 @@ ExitCode quantize(const Options& options) {
   PreparedProgram prepared = prepare_pt2e(load_pt2(flags.program), quantizer);
   Done done{.left_though_asked = shortfall(prepared.report(), quantizer).size()};
   if (!options.allow_partial) refuse_shortfall(flags.program, shortfall(prepared.report(), quantizer));
+  check_data(options, prepared);
   refuse_synthetic(flags, prepared);
   const InterruptGuard interrupt;
   std::unique_ptr<Dataset> data;
   UnfinishedCalibration place;
-  if (options.observers.empty()) {
+  if (!flags.data.path.empty()) {
     data = open_data(flags.data, prepared.program(), Split::kTrain);
     done.data = data->name();
     place = calibrate_with(*data, prepared, flags, interrupt);
     done.samples = place.samples;
-  } else {
+  } else if (!options.observers.empty()) {
     done.samples = read_observers(prepared, flags.recipe, options.observers);
   }
   if (!options.save_observers.empty()) {
@@ -176,7 +203,8 @@ ExitCode quantize(const Options& options) {
 void add_quantize(CLI::App& app, ExitCode& exit_code) {
   auto options = std::make_shared<Options>();
   CalibrationFlags& flags = options->calibration;
-  CLI::App* command = app.add_subcommand("quantize", "Quantize a program with calibration data, and save it");
+  CLI::App* command = app.add_subcommand(
+      "quantize", "Quantize a program, with calibration data where the recipe takes any, and save it");
   command->add_option("PROGRAM", flags.program, "A float .pt2 archive")->required();
   command->add_option("--recipe", flags.recipe, "A name that `torquant recipes` lists, or a JSON file")->required();
   CLI::Option* data = add_data_flags(
@@ -202,8 +230,6 @@ void add_quantize(CLI::App& app, ExitCode& exit_code) {
                     "Let `--data synthetic` set ranges: for trying the flow, not for use");
   command->add_flag("--json", flags.json, "Print the result as one JSON object, progress as JSON lines on stderr");
   command->callback([options, &exit_code] {
-    if (options->calibration.data.path.empty() && options->observers.empty())
-      throw CLI::ValidationError("--data or --observers is required");
     if (options->output.empty() && options->save_observers.empty()) {
       throw CLI::ValidationError("--output or --save-observers is required");
     }

@@ -7,7 +7,8 @@ namespace torquant {
 namespace {
 
 // In the order of the enum.
-constexpr std::array<std::string_view, 5> kNames = {"per_tensor_affine", "per_tensor_symmetric", "per_channel_affine",
+constexpr std::array<std::string_view, 6> kNames = {"per_tensor_affine",     "per_tensor_symmetric",
+                                                    "per_token_affine",      "per_channel_affine",
                                                     "per_channel_symmetric", "per_channel_affine_float_qparams"};
 
 }  // namespace

@@ -6,10 +6,11 @@
 
 namespace torquant {
 
-// How an observer turns a range into a scale and a zero point (docs/semantics.md, O1). Names are PyTorch's.
+// How a range becomes a scale and a zero point (docs/semantics.md, O1). Names are PyTorch's, which has none for tokens.
 enum class QScheme : uint8_t {
   kPerTensorAffine,
   kPerTensorSymmetric,
+  kPerTokenAffine,  // a scale for each row of the last axis (Q9); chosen when the program runs, never observed
   kPerChannelAffine,
   kPerChannelSymmetric,
   kPerChannelAffineFloatQParams,  // the zero point is a float: embeddings

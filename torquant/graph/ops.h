@@ -36,6 +36,9 @@ inline const OpId kQuantizePerChannel{"quantized_decomposed.quantize_per_channel
 inline const OpId kDequantizePerTensor{"quantized_decomposed.dequantize_per_tensor.default"};
 inline const OpId kDequantizePerTensorDynamic{"quantized_decomposed.dequantize_per_tensor.tensor"};
 inline const OpId kDequantizePerChannel{"quantized_decomposed.dequantize_per_channel.default"};
+inline const OpId kChooseQParamsPerTokenAsymmetric{"quantized_decomposed.choose_qparams_per_token_asymmetric.default"};
+inline const OpId kQuantizePerToken{"quantized_decomposed.quantize_per_token.default"};
+inline const OpId kDequantizePerToken{"quantized_decomposed.dequantize_per_token.default"};
 inline const OpId kChooseQParams{"quantized_decomposed.choose_qparams.tensor"};
 inline const OpId kChooseQParamsSymmetric{"quantized_decomposed.choose_qparams_symmetric.tensor"};
 
@@ -51,10 +54,16 @@ inline bool is_conv_transpose(const OpId& op) {
 }
 inline bool is_relu(const OpId& op) { return op == kRelu || op == kReluInPlace; }
 inline bool is_quantize(const OpId& op) {
-  return op == kQuantizePerTensor || op == kQuantizePerTensorDynamic || op == kQuantizePerChannel;
+  return op == kQuantizePerTensor || op == kQuantizePerTensorDynamic || op == kQuantizePerToken ||
+         op == kQuantizePerChannel;
 }
 inline bool is_dequantize(const OpId& op) {
-  return op == kDequantizePerTensor || op == kDequantizePerTensorDynamic || op == kDequantizePerChannel;
+  return op == kDequantizePerTensor || op == kDequantizePerTensorDynamic || op == kDequantizePerToken ||
+         op == kDequantizePerChannel;
+}
+// Gives the scale and zero point of a value when the program runs.
+inline bool is_choose_qparams(const OpId& op) {
+  return op == kChooseQParams || op == kChooseQParamsSymmetric || op == kChooseQParamsPerTokenAsymmetric;
 }
 
 }  // namespace torquant::ops

@@ -42,6 +42,14 @@ Result choose(const Call& call) {
   return Metas{call.result(at::kDouble, {int64_t{1}}), call.result(at::kLong, {int64_t{1}})};
 }
 
+// One a token: a row of the last axis.
+Result choose_per_token(const Call& call) {
+  Dims sizes = call.tensor("input").sizes;
+  call.check(!sizes.empty(), "a number has no tokens");
+  sizes.back() = int64_t{1};
+  return Metas{call.result(at::kDouble, sizes), call.result(at::kLong, sizes)};
+}
+
 Result observe(const Call& call) { return call.same("input"); }
 
 }  // namespace
@@ -71,6 +79,7 @@ void add_quantize_rules(RuleTable& table) {
        {"quantized_decomposed.choose_qparams.tensor", "quantized_decomposed.choose_qparams_symmetric.tensor"}) {
     table[name] = choose;
   }
+  table["quantized_decomposed.choose_qparams_per_token_asymmetric.default"] = choose_per_token;
   table["torquant.observe.default"] = observe;
 }
 

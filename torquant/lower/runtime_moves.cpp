@@ -15,6 +15,7 @@ namespace {
 
 // The sizes of what `node` gives for a batch of one; nothing where they are not known.
 std::optional<std::vector<int64_t>> sizes_of_one(const Node& node) {
+  if (node.output() == nullptr || !node.output()->is_tensor()) return std::nullopt;  // several outputs, or a number
   std::vector<int64_t> sizes;
   for (const Dim& size : node.output()->tensor().sizes) {
     const std::optional<int64_t> known = hint_of(size);

@@ -14,7 +14,7 @@ namespace torquant {
 FixedQParamsObserver::FixedQParamsObserver(const FixedQParamsSpec& qparams, const ObserverSpec& spec,
                                            const ObserverOptions& options)
     : range_(observer_quant_range(options.dtype, options.quant_range, spec.reduce_range)) {
-  if (is_per_channel(options.qscheme)) {
+  if (is_per_channel(options.qscheme) || options.qscheme == QScheme::kPerTokenAffine) {
     throw Error({.where = type_name(),
                  .what = fmt::format("qscheme {}", qscheme_name(options.qscheme)),
                  .allowed = "per_tensor_affine, per_tensor_symmetric"});

@@ -38,8 +38,10 @@ TEST(FixedQParamsObserver, RefusesWhatIsNoGrid) {
   EXPECT_THROW(make(1e-60, 0), Error);  // 0 as a float
   EXPECT_EQ(error_text([&] { make(1, 256); }), "FixedQParamsObserver: zero_point 256\n  allowed here: 0 to 255");
   auto options = kUInt8;
-  options.qscheme = QScheme::kPerChannelAffine;
-  EXPECT_THROW(make(1, 0, options), Error);
+  for (const QScheme qscheme : {QScheme::kPerChannelAffine, QScheme::kPerTokenAffine}) {
+    options.qscheme = qscheme;
+    EXPECT_THROW(make(1, 0, options), Error);
+  }
   options = kUInt8;
   options.is_dynamic = true;
   EXPECT_THROW(make(1, 0, options), Error);

@@ -53,7 +53,7 @@ UniformObserver::UniformObserver(const std::string& name, const ObserverSpec& sp
             .eps = spec.eps},
       ch_axis_(options.ch_axis) {
   const bool wants_channels = channels == Channels::kYes;
-  if (is_per_channel(options.qscheme) != wants_channels) {
+  if (is_per_channel(options.qscheme) != wants_channels || options.qscheme == QScheme::kPerTokenAffine) {
     throw Error({.where = name,
                  .what = fmt::format("qscheme {}", qscheme_name(options.qscheme)),
                  .allowed = wants_channels

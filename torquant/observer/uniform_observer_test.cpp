@@ -17,6 +17,8 @@ namespace {
 TEST(UniformObserver, RefusesTheOtherKindOfScheme) {
   EXPECT_EQ(error_text([] { MinMaxObserver({}, {.qscheme = QScheme::kPerChannelAffine}); }),
             "MinMaxObserver: qscheme per_channel_affine\n  allowed here: per_tensor_affine, per_tensor_symmetric");
+  EXPECT_EQ(error_text([] { MinMaxObserver({}, {.qscheme = QScheme::kPerTokenAffine}); }),
+            "MinMaxObserver: qscheme per_token_affine\n  allowed here: per_tensor_affine, per_tensor_symmetric");
   EXPECT_EQ(error_text([] { PerChannelMinMaxObserver({}, {.qscheme = QScheme::kPerTensorSymmetric}); }),
             "PerChannelMinMaxObserver: qscheme per_tensor_symmetric\n"
             "  allowed here: per_channel_affine, per_channel_symmetric, per_channel_affine_float_qparams");

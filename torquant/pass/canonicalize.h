@@ -12,10 +12,10 @@ namespace torquant {
 //   conv2d.padding("same" | "valid")                    conv2d with numbers, where both sides are padded alike
 //   batch norms without training: native, cudnn, …      aten.batch_norm
 //   addmm(bias, x, t(w)), mm(x, t(w)), matmul(x, t(w)),
-//   view(mm(view(x), t(w))), bmm(x, expand(t(w)))       aten.linear
+//   view(mm(view(x), t(w))), bmm(x, [view](expand(t(w)))) aten.linear
 //
 // An in-place operator stays as it is where the tensor it writes is an input or parameter, or others see it through a
-// view. Values do not change: the kernels behind both spellings are the same.
+// view. Values do not change, for the kernels behind both spellings are the same; but for the last bits of bmm.
 PassResult canonicalize(Program& program);
 
 }  // namespace torquant

@@ -26,6 +26,13 @@ bool is_rank(const Value* value, size_t rank) {
   return value != nullptr && value->is_tensor() && value->tensor().rank() == rank;
 }
 
+bool keeps_sizes(const Node& view) {
+  const Value* before = view.input("self");
+  const Value* after = view.output();
+  return before != nullptr && after != nullptr && before->is_tensor() && after->is_tensor() &&
+         before->tensor().sizes == after->tensor().sizes;
+}
+
 // The [out, in] weight whose transpose `value` is; null when it is no transpose of a 2-D parameter.
 Value* transposed_weight(const Program& program, const Value* value) {
   const Node* node = value == nullptr ? nullptr : value->producer();
@@ -38,9 +45,14 @@ Value* transposed_weight(const Program& program, const Value* value) {
   return is_rank(weight, 2) && program.tensor_of(weight) != nullptr ? weight : nullptr;
 }
 
-// The weight behind a product's right side; through the expand() that a batched product puts in between.
+// The weight behind a product's right side; through the expand() that a batched product puts in between, and the view()
+// of the same sizes that its decomposition puts behind that.
 Value* weight_of(const Program& program, const Value* right) {
   const Node* node = right == nullptr ? nullptr : right->producer();
+  if (is_reshaping(node) && keeps_sizes(*node)) {
+    right = node->input("self");
+    node = right->producer();
+  }
   if (node != nullptr && node->op() == kExpand && is_rank(node->input("self"), 2)) right = node->input("self");
   return transposed_weight(program, right);
 }

@@ -181,6 +181,31 @@ TEST_F(Linear, FromViewsAroundAProduct) {
   EXPECT_EQ(only_node(after, "aten.linear.default")->input("input")->name(), "x");
 }
 
+TEST_F(Linear, FromADecomposedBatch) {
+  Value* batch = net.input("batch", {3, 4, 8});
+  Value* repeated = net.op("aten.expand.default", {{"self", transposed()}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  Value* weights = net.op("aten.view.default", {{"self", repeated}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  Program program = net.returns({net.op("aten.bmm.default", {{"self", batch}, {"mat2", weights}})});
+  const at::Tensor expected = outputs_of(program, net.examples())[0];
+  EXPECT_TRUE(canonicalize(program).changed);
+  remove_dead_nodes(program);
+  const Node* linear = only_node(program, "aten.linear.default");
+  ASSERT_NE(linear, nullptr);
+  EXPECT_EQ(program.spec_of(linear->input("weight"))->target, "fc.weight");
+  // A product for each sample, or one of all rows: the 8 terms of a sum may be added in another order, each rounding to
+  // 2^-24 of a sum below 16.
+  EXPECT_LE((outputs_of(program, net.examples())[0] - expected).abs().max().item<double>(), 8 * 16 * 0x1p-24);
+}
+
+TEST_F(Linear, NotWhenAViewChangesTheSizesOfTheWeights) {
+  Value* batch = net.input("batch", {3, 4, 6});
+  Value* repeated = net.op("aten.expand.default", {{"self", transposed()}, {"size", std::vector<int64_t>{3, 8, 6}}});
+  Value* mixed = net.op("aten.reshape.default", {{"self", repeated}, {"shape", std::vector<int64_t>{3, 6, 8}}});
+  Program program = net.returns({net.op("aten.bmm.default", {{"self", batch}, {"mat2", mixed}})});
+  canonicalize(program);
+  EXPECT_EQ(only_node(program, "aten.linear.default"), nullptr);
+}
+
 TEST_F(Linear, NotWhenAddmmScales) {
   Value* bias = net.parameter("fc.bias", {6});
   expect_untouched(net,

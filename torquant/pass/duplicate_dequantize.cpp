@@ -12,9 +12,9 @@ bool reads_size_only(const Node* node) { return node->op().name().starts_with("a
 bool is_annotated(const Node* node) { return node->find_metadata(kAnnotatedKey) != nullptr; }
 
 bool has_dynamic_scale(const Node& dequantize) {
-  const Value* scale = dequantize.input("scale");
+  const Value* scale = dequantize.input(dequantize.op() == ops::kDequantizePerToken ? "scales" : "scale");
   const Node* chooser = scale == nullptr ? nullptr : scale->producer();
-  return chooser != nullptr && (chooser->op() == ops::kChooseQParams || chooser->op() == ops::kChooseQParamsSymmetric);
+  return chooser != nullptr && ops::is_choose_qparams(chooser->op());
 }
 
 void port_metadata(const Node& from, Node& to) {

@@ -22,6 +22,10 @@ PassResult rewrite_as_reference_representation(Program& program) {
   }
   for (const Node& node : program.graph()) {
     if (!ops::is_quantize(node.op()) || node.input("input") == nullptr) continue;
+    if (node.op() == ops::kQuantizePerToken) {
+      result.refusals.push_back(
+          {node.describe(), "it quantizes per token: integer arithmetic is written per tensor and per channel"});
+    }
     const at::ScalarType dtype = node.input("input")->tensor().dtype;
     if (dtype == at::kFloat) continue;
     result.refusals.push_back(

@@ -252,5 +252,22 @@ TEST_F(ReferenceRepresentation, RefusesToQuantizeBFloat16) {
   EXPECT_EQ(result.refusals[0].reason, "it quantizes BFloat16: integer arithmetic is written for float32 values");
 }
 
+TEST_F(ReferenceRepresentation, RefusesToQuantizePerToken) {
+  Value* scales = net.input("scales", {2, 1}, at::kDouble);
+  Value* zero_points = net.input("zero_points", {2, 1}, at::kLong);
+  Value* codes = net.op("quantized_decomposed.quantize_per_token.default", {{"input", net.input("x", {2, 8})},
+                                                                            {"scales", scales},
+                                                                            {"zero_points", zero_points},
+                                                                            {"quant_min", int64_t{-128}},
+                                                                            {"quant_max", int64_t{127}},
+                                                                            {"dtype", at::kChar}});
+  Program program = net.returns({codes});
+  const PassResult result = rewrite_as_reference_representation(program);
+  EXPECT_FALSE(result.changed);
+  ASSERT_EQ(result.refusals.size(), 1u);
+  EXPECT_EQ(result.refusals[0].reason,
+            "it quantizes per token: integer arithmetic is written per tensor and per channel");
+}
+
 }  // namespace
 }  // namespace torquant

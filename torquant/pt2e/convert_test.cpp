@@ -7,6 +7,9 @@
 #include "tests/support/test_program.h"
 #include "tests/support/test_quantizer.h"
 #include "torquant/graph/ops.h"
+#include "torquant/graph/text.h"
+#include "torquant/graph/verifier.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant {
@@ -150,6 +153,26 @@ TEST(Convert, ASymbolicBatchStaysSymbolic) {
     EXPECT_EQ(outputs_of(converted.program, {at::randn({size, 3, 8, 8})})[0].size(0), size);
   }
   EXPECT_NE(error_text([&] { outputs_of(converted.program, {at::randn({65, 3, 8, 8})}); }), "");
+}
+
+TEST(Convert, ASymbolicLengthStaysSymbolicPerToken) {
+  Program program = parse_program(R"(
+range s 1..64 example 4
+input %x : f32[2, s, 8]
+parameter %w : f32[4, 8] = "fc.weight"
+%y : f32[2, s, 4] = aten.linear.default(%x, %w)
+return %y)");
+  program.set_state({"fc.weight", at::randn({4, 8})});
+  TorquantQuantizer quantizer;
+  quantizer.set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
+  const Program converted = convert_pt2e(prepare_pt2e(std::move(program), quantizer)).program;
+  verify(converted);
+  const Node* chooser = only_node(converted, ops::kChooseQParamsPerTokenAsymmetric.name());
+  ASSERT_NE(chooser, nullptr);
+  EXPECT_EQ(to_string(chooser->values()[0]->tensor().sizes[1]), "s");
+  for (const int64_t length : {1, 5, 64}) {
+    EXPECT_EQ(outputs_of(converted, {at::randn({2, length, 8})})[0].size(1), length);
+  }
 }
 
 TEST(Convert, ReferenceRepresentationHasNoQuantizeNodes) {

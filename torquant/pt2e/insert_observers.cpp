@@ -8,6 +8,8 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/pass/constant_values.h"
+#include "torquant/pt2e/check_spec.h"
 
 namespace torquant {
 namespace {
@@ -21,19 +23,6 @@ ObserverSpec observer_spec_of(const AnyQuantizationSpec& spec) {
   return {.type = NoopSpec{}};
 }
 
-// Converting places them as quantize_per_tensor or per_channel, which an affine observer's blocks do not fit.
-void refuse_affine(const ObserverSpec& spec) {
-  const bool affine = std::holds_alternative<AffineMinMaxSpec>(spec.type) ||
-                      std::holds_alternative<AffineMovingAverageMinMaxSpec>(spec.type) ||
-                      std::holds_alternative<AffineMSESpec>(spec.type) ||
-                      std::holds_alternative<AffineFixedQParamSpec>(spec.type) ||
-                      std::holds_alternative<AffinePlaceholderSpec>(spec.type);
-  if (!affine) return;
-  throw Error({.where = "",
-               .what = fmt::format("{} cannot be placed in a graph", to_string(spec)),
-               .allowed = "observers per tensor and per channel"});
-}
-
 using DeriveFunction = TensorQParams (*)(const std::vector<const Observer*>&);
 
 bool is_bias_rule(const DeriveQParams& derive) {
@@ -41,12 +30,13 @@ bool is_bias_rule(const DeriveQParams& derive) {
   return function != nullptr && *function == derive_bias_qparams;
 }
 
-std::vector<PlacedObserver> make_observers(const SharingGroups& sharing) {
+std::vector<PlacedObserver> make_observers(const Program& program, const SharingGroups& sharing) {
+  const std::unordered_set<const Value*> constants = constant_values(program);
   std::vector<PlacedObserver> observers;
   for (const SharingGroup& group : sharing.groups) {
     PlacedObserver placed{.spec = observer_spec_of(*group.spec), .options = *options_of(*group.spec)};
+    check_spec(group, placed.spec, placed.options, constants);
     try {
-      refuse_affine(placed.spec);
       placed.observer = make_observer(placed.spec, placed.options);
     } catch (const Error& error) {
       throw error.within(to_string(group.places.front()));
@@ -161,7 +151,7 @@ class Inserter {
 
 std::vector<PlacedObserver> insert_observers(Program& program, const Annotations& annotations,
                                              const SharingGroups& sharing) {
-  std::vector<PlacedObserver> observers = make_observers(sharing);
+  std::vector<PlacedObserver> observers = make_observers(program, sharing);
   Inserter inserter(program, sharing);
   for (Node* node : program.graph().nodes_snapshot()) {
     if (const QuantizationAnnotation* annotation = annotations.find(node)) inserter.visit(node, *annotation);

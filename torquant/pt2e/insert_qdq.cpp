@@ -73,22 +73,39 @@ class QdqInserter {
                 per_channel ? ops::kDequantizePerChannel : ops::kDequantizePerTensor, std::move(shared));
   }
 
+  struct ChosenQParams {
+    Value* scale;
+    Value* zero_point;
+  };
+
   Value* dynamic(const PlacedObserver& placed) {
+    const at::ScalarType dtype = scalar_type_of(options_->dtype);
+    if (options_->qscheme == QScheme::kPerTokenAffine) {
+      std::vector<Dim> sizes = input_->tensor().sizes;
+      if (!sizes.empty()) sizes.back() = int64_t{1};
+      const auto [scales, zero_points] =
+          choose(ops::kChooseQParamsPerTokenAsymmetric, {{"input", input_}, {"dtype", dtype}}, sizes);
+      return pair(ops::kQuantizePerToken, ops::kDequantizePerToken, {{"scales", scales}, {"zero_points", zero_points}});
+    }
     const bool symmetric = is_symmetric(options_->qscheme);
-    const OpId op = symmetric ? ops::kChooseQParamsSymmetric : ops::kChooseQParams;
-    const std::string name = graph_.unique_name("choose_qparams");
-    Node* chooser = graph_.insert_before(position_, op, name,
-                                         {{"input", input_},
-                                          {"quant_min", range().min},
-                                          {"quant_max", range().max},
-                                          {"eps", static_cast<double>(placed.spec.eps)},
-                                          {"dtype", scalar_type_of(options_->dtype)}});
-    Value* scale =
-        graph_.add_output(chooser, graph_.unique_name(name + "_scale"), contiguous_meta(at::kDouble, {int64_t{1}}));
-    Value* zero_point =
-        graph_.add_output(chooser, graph_.unique_name(name + "_zero_point"), contiguous_meta(at::kLong, {int64_t{1}}));
+    const auto [scale, zero_point] = choose(symmetric ? ops::kChooseQParamsSymmetric : ops::kChooseQParams,
+                                            {{"input", input_},
+                                             {"quant_min", range().min},
+                                             {"quant_max", range().max},
+                                             {"eps", static_cast<double>(placed.spec.eps)},
+                                             {"dtype", dtype}},
+                                            {int64_t{1}});
     return pair(ops::kQuantizePerTensorDynamic, ops::kDequantizePerTensorDynamic,
                 {{"scale", scale}, {"zero_point", zero_point}});
+  }
+
+  ChosenQParams choose(const OpId& op, std::vector<NamedArgument> args, const std::vector<Dim>& sizes) {
+    const std::string name = graph_.unique_name("choose_qparams");
+    Node* chooser = graph_.insert_before(position_, op, name, std::move(args));
+    Value* scale = graph_.add_output(chooser, graph_.unique_name(name + "_scale"), contiguous_meta(at::kDouble, sizes));
+    Value* zero_point =
+        graph_.add_output(chooser, graph_.unique_name(name + "_zero_point"), contiguous_meta(at::kLong, sizes));
+    return {scale, zero_point};
   }
 
   // float16 has no scale: the value is rounded, and computed with as before.
@@ -112,7 +129,11 @@ class QdqInserter {
     codes.requires_grad = false;
     Value* quantized = insert(quantize, input_, params, codes);
     const at::ScalarType dtype = input_->tensor().dtype;
-    if (dtype != at::kFloat) params.push_back({"out_dtype", dtype, /*keyword=*/true});
+    if (dequantize == ops::kDequantizePerToken) {
+      params.push_back({"output_dtype", dtype});
+    } else if (dtype != at::kFloat) {
+      params.push_back({"out_dtype", dtype, /*keyword=*/true});
+    }
     TensorMeta reals = input_->tensor();
     reals.requires_grad = false;
     return insert(dequantize, quantized, params, reals);

@@ -1,6 +1,13 @@
 #include "torquant/pt2e/insert_qdq.h"
 
+#include <ATen/ops/amax.h>
+#include <ATen/ops/amin.h>
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/clamp_max.h>
+#include <ATen/ops/clamp_min.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/round.h>
+#include <ATen/ops/where.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/error_text.h"
@@ -8,6 +15,7 @@
 #include "tests/support/test_quantizer.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/graph/verifier.h"
 #include "torquant/pt2e/convert.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
@@ -110,6 +118,68 @@ TEST(InsertQdq, ADynamicPlaceChoosesItsQParamsAtRunTime) {
     const double step = 2 * x.abs().max().item<double>() / 255;
     const at::Tensor error = outputs_of(program, {x})[0].log() - x;
     EXPECT_LE(error.abs().max().item<double>(), step) << symmetric;
+  }
+}
+
+constexpr ObserverOptions kPerToken{.dtype = DType::kInt8, .qscheme = QScheme::kPerTokenAffine, .is_dynamic = true};
+
+// Q9, Q11 and Q14 of one row, in the precision in which PyTorch computes them: range and zero point in the value's
+// dtype, codes and reals in float64 of the float64 scale.
+at::Tensor through_int8_per_token(const at::Tensor& x) {
+  const at::Tensor lo = at::clamp_max(at::amin(x, -1, true), 0);
+  const at::Tensor hi = at::clamp_min(at::amax(x, -1, true), 0);
+  const at::Tensor scale = at::clamp_min((hi - lo) / 255.0, 0x1p-23);
+  const at::Tensor low_end = lo / scale;
+  const at::Tensor high_end = hi / scale;
+  const at::Tensor from_low = (-128 + low_end) + (127 + high_end) > 0;
+  const at::Tensor zero_point =
+      at::round(at::clamp(at::where(from_low, -128 - low_end, 127 - high_end), -128, 127)).to(at::kDouble);
+  const at::Tensor wide = scale.to(at::kDouble);
+  const at::Tensor codes = at::clamp(at::round(x * (1.0 / wide) + zero_point), -128, 127);
+  return ((codes - zero_point) * wide).to(x.scalar_type());
+}
+
+TEST(InsertQdq, ADynamicPlacePerTokenHasAScaleForEachRow) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    TestProgram net;
+    const Program program = converted(net, {kPerToken, {PlaceholderSpec{}}}, dtype);
+    verify(program);
+    const Node* chooser = only_node(program, ops::kChooseQParamsPerTokenAsymmetric.name());
+    const Node* q = only_node(program, ops::kQuantizePerToken.name());
+    const Node* dq = only_node(program, ops::kDequantizePerToken.name());
+    ASSERT_NE(chooser, nullptr);
+    ASSERT_NE(q, nullptr);
+    ASSERT_NE(dq, nullptr);
+    EXPECT_EQ(chooser->values()[0]->tensor().sizes, (std::vector<Dim>{int64_t{2}, int64_t{1}}));
+    EXPECT_EQ(q->input("scales"), chooser->values()[0]);
+    EXPECT_EQ(dq->input("zero_points"), chooser->values()[1]);
+    EXPECT_EQ(int_arg(*q, "quant_min"), -128);
+    EXPECT_EQ(std::get<at::ScalarType>(*dq->find_arg("output_dtype")), dtype);
+    at::Tensor x = net.examples()[0];
+    x[1].mul_(100);  // a token of another size does not make this one coarser
+    EXPECT_TRUE(at::equal(outputs_of(program, {x})[0], through_int8_per_token(x).exp())) << dtype;
+  }
+}
+
+TEST(InsertQdq, LayersThatReadOneValueShareItsDynamicScale) {
+  TestProgram net;
+  Value* x = net.input("x", {2, 3, 8});
+  Program program = net.returns({net.linear(x, "q", 4), net.linear(x, "k", 4), net.linear(x, "v", 4)});
+  for (const ObserverOptions& options : {kPerToken, ObserverOptions{.dtype = DType::kInt8, .is_dynamic = true}}) {
+    TestQuantizer quantizer([&](const Program& p, Annotations& annotations) {
+      for (const Node& node : p.graph()) {
+        annotations.annotate(&node).set_input(node.input("input"), QuantizationSpec{options, {PlaceholderSpec{}}});
+      }
+    });
+    const Program shared = convert_pt2e(prepare_pt2e(program.clone(), quantizer)).program;
+    size_t choosers = 0;
+    size_t dequantizers = 0;
+    for (const Node& node : shared.graph()) {
+      choosers += ops::is_choose_qparams(node.op()) ? 1 : 0;
+      dequantizers += ops::is_dequantize(node.op()) ? 1 : 0;
+    }
+    EXPECT_EQ(choosers, 1u);
+    EXPECT_EQ(dequantizers, 1u) << "no copy a reader: it would be computed anew for each";
   }
 }
 

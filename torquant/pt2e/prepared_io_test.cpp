@@ -12,6 +12,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/io/pt2.h"
 #include "torquant/pt2e/convert.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant {
@@ -43,6 +44,18 @@ class PreparedIo : public testing::Test {
   const TempFolder folder_;
   const std::string path_ = folder_.path("prepared.pt2");
 };
+
+TEST_F(PreparedIo, DynamicPlacesAreKept) {
+  TorquantQuantizer quantizer;
+  quantizer.set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
+  PreparedProgram prepared = prepare_pt2e(small_program(), quantizer);
+  save_prepared(prepared, path_);
+  const Program expected = convert_pt2e(std::move(prepared)).program;
+  const Program actual = convert_pt2e(load_prepared(path_)).program;
+  const std::vector<at::Tensor> x = {at::randn({2, 4})};
+  EXPECT_TRUE(at::equal(Interpreter(actual).forward(x)[0], Interpreter(expected).forward(x)[0]));
+  EXPECT_NE(actual.graph().find_node("quantize_per_token"), nullptr);
+}
 
 TEST_F(PreparedIo, CalibrationGoesOnWhereItStopped) {
   const std::vector<at::Tensor> first = {at::randn({2, 4})};

@@ -21,8 +21,10 @@ std::string describe(const AnyQuantizationSpec* spec, const char* what) {
   if (spec == nullptr) return fmt::format("float {}", what);
   const ObserverOptions* options = options_of(*spec);
   if (options == nullptr) return fmt::format("quantized {}", what);
-  return fmt::format("{}{} {}{}", options->is_dynamic ? "dynamic " : "", dtype_name(options->dtype), what,
-                     is_per_channel(options->qscheme) ? " per channel" : "");
+  const char* granularity = is_per_channel(options->qscheme)               ? " per channel"
+                            : options->qscheme == QScheme::kPerTokenAffine ? " per token"
+                                                                           : "";
+  return fmt::format("{}{} {}{}", options->is_dynamic ? "dynamic " : "", dtype_name(options->dtype), what, granularity);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/test_program.h"
+#include "torquant/quantizer/torquant_quantizer.h"
 #include "torquant/quantizer/xnnpack_quantizer.h"
 
 namespace torquant {
@@ -43,6 +44,21 @@ TEST_F(Report, CountsBytesAndMultiplications) {
   EXPECT_EQ(result.quantized_layers(), 1u);
   EXPECT_DOUBLE_EQ(result.percent_of_weight_bytes(), 100.0 * 108 / 828);
   EXPECT_DOUBLE_EQ(result.percent_of_macs(), 100.0 * 7776 / (7776 + 1440));
+}
+
+TEST_F(Report, NamesTheGranularityOfDynamicScales) {
+  net.returns({net.linear(net.input("x", {2, 8}), "fc", 5)});
+  const auto scheme = [&](Quantizer&& dynamic) {
+    Annotations annotations;
+    dynamic.annotate(net.program(), annotations);
+    return make_report(net.program(), annotations, dynamic.name()).layers.at(0).scheme;
+  };
+  XNNPACKQuantizer per_tensor;
+  per_tensor.set_global(get_symmetric_quantization_config({.is_dynamic = true}));
+  EXPECT_EQ(scheme(std::move(per_tensor)), "dynamic int8 input, int8 weight");
+  TorquantQuantizer per_token;
+  per_token.set_global(get_default_torquant_quantization_config({.is_dynamic = true}));
+  EXPECT_EQ(scheme(std::move(per_token)), "dynamic int8 input per token, int8 weight per channel");
 }
 
 TEST_F(Report, GivesEveryFloatLayerAReason) {

@@ -27,7 +27,42 @@ OpId find_op(const std::vector<std::pair<std::string, OpId>>& table, const std::
 
 const char* mode_name(const QuantizationConfig& config) { return config.is_dynamic() ? "dynamic" : "static"; }
 
+void add_capabilities(const patterns::Backend& backend, std::vector<Capability>& rows) {
+  for (const QuantizationConfig& config : backend.configs) {
+    const std::optional<ObserverOptions> activation =
+        config.input_activation ? std::optional(config.input_activation->options) : std::nullopt;
+    for (const patterns::Pattern& pattern : backend.patterns) {
+      if (!activation && !pattern.has_weight()) continue;
+      rows.push_back(
+          {.quantizer = backend.name,
+           .pattern = pattern.name(),
+           .ops = {pattern.op},
+           .activation = activation,
+           .weight = pattern.has_weight() && config.weight ? std::optional(config.weight->options) : std::nullopt,
+           .on_request = pattern.reach != Reach::kGlobal});
+    }
+    if (!activation) continue;
+    for (const OpId& op : backend.propagated) {
+      rows.push_back({.quantizer = backend.name,
+                      .pattern = short_name(op),
+                      .ops = {op},
+                      .activation = activation,
+                      .follows = true});
+    }
+  }
+}
+
 }  // namespace
+
+bool PatternQuantizer::is_dynamic() const {
+  const auto has_dynamic = [](const auto& rule) { return rule.second && rule.second->is_dynamic(); };
+  return (global_ && global_->is_dynamic()) || std::ranges::any_of(module_names_, has_dynamic) ||
+         std::ranges::any_of(operators_, has_dynamic);
+}
+
+const patterns::Backend& PatternQuantizer::backend_for(const Config& config) const {
+  return config && config->is_dynamic() ? *dynamic_backend_ : *backend_;
+}
 
 void PatternQuantizer::check_mode(const std::string& where, const Config& config) const {
   if (!config) return;
@@ -57,7 +92,7 @@ PatternQuantizer& PatternQuantizer::set_global(Config config) {
 
 PatternQuantizer& PatternQuantizer::set_function_type_qconfig(const std::string& function, Config config) {
   const std::string where = fmt::format("{}::set_function_type_qconfig({})", name(), function);
-  const OpId op = find_op(backend_->functions, where, function);
+  const OpId op = find_op(backend_for(config).functions, where, function);
   check_mode(where, config);
   set_rule(operators_, op, std::move(config));
   return *this;
@@ -65,7 +100,7 @@ PatternQuantizer& PatternQuantizer::set_function_type_qconfig(const std::string&
 
 PatternQuantizer& PatternQuantizer::set_module_type_qconfig(const std::string& type, Config config) {
   const std::string where = fmt::format("{}::set_module_type_qconfig({})", name(), type);
-  const OpId op = find_op(backend_->modules, where, type);
+  const OpId op = find_op(backend_for(config).modules, where, type);
   check_mode(where, config);
   set_rule(operators_, op, std::move(config));
   return *this;
@@ -83,7 +118,7 @@ PatternQuantizer& PatternQuantizer::set_filter_function(NodeFilter filter) {
 }
 
 void PatternQuantizer::annotate(const Program& program, Annotations& annotations) {
-  patterns::Annotator annotator(*backend_, program, annotations);
+  patterns::Annotator annotator(is_dynamic() ? *dynamic_backend_ : *backend_, program, annotations);
   const NodeFilter allowed = [&](const Node& node) {
     if (!filter_ || filter_(node)) return true;
     annotations.refuse(&node, "left in float by the filter function");
@@ -109,30 +144,9 @@ void PatternQuantizer::annotate(const Program& program, Annotations& annotations
 }
 
 std::vector<Capability> PatternQuantizer::capabilities() const {
-  const patterns::Backend& backend = *backend_;
   std::vector<Capability> rows;
-  for (const QuantizationConfig& config : backend.configs) {
-    const std::optional<ObserverOptions> activation =
-        config.input_activation ? std::optional(config.input_activation->options) : std::nullopt;
-    for (const patterns::Pattern& pattern : backend.patterns) {
-      if (!activation && !pattern.has_weight()) continue;
-      rows.push_back(
-          {.quantizer = backend.name,
-           .pattern = pattern.name(),
-           .ops = {pattern.op},
-           .activation = activation,
-           .weight = pattern.has_weight() && config.weight ? std::optional(config.weight->options) : std::nullopt,
-           .on_request = pattern.reach != Reach::kGlobal});
-    }
-    if (!activation) continue;
-    for (const OpId& op : backend.propagated) {
-      rows.push_back({.quantizer = backend.name,
-                      .pattern = short_name(op),
-                      .ops = {op},
-                      .activation = activation,
-                      .follows = true});
-    }
-  }
+  add_capabilities(*backend_, rows);
+  if (dynamic_backend_ != backend_) add_capabilities(*dynamic_backend_, rows);
   return rows;
 }
 

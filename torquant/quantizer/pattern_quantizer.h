@@ -36,13 +36,20 @@ class PatternQuantizer : public Quantizer {
   std::string name() const override { return backend_->name; }
 
  protected:
-  // `backend` must outlive the quantizer.
-  explicit PatternQuantizer(const patterns::Backend& backend) : backend_(&backend) {}
+  // The backends must outlive the quantizer. `dynamic`: what configurations with run-time scales get instead; of the
+  // same name.
+  explicit PatternQuantizer(const patterns::Backend& backend) : PatternQuantizer(backend, backend) {}
+  PatternQuantizer(const patterns::Backend& backend, const patterns::Backend& dynamic)
+      : backend_(&backend), dynamic_backend_(&dynamic) {}
+
+  bool is_dynamic() const;  // its configurations, all of them
 
  private:
   void check_mode(const std::string& where, const Config& config) const;
+  const patterns::Backend& backend_for(const Config& config) const;
 
   const patterns::Backend* backend_;
+  const patterns::Backend* dynamic_backend_;
   RuleList<std::string, Config> module_names_;
   RuleList<OpId, Config> operators_;
   Config global_;

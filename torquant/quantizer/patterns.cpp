@@ -66,6 +66,15 @@ bool same_sizes(const Value* a, const Value* b) {
   return a->is_tensor() && b->is_tensor() && a->tensor().sizes == b->tensor().sizes;
 }
 
+// Why a layer cannot be quantized dynamically; empty where it can.
+std::string dynamic_refusal(const Node& layer) {
+  const Value* input = layer.input("input");
+  const at::ScalarType dtype = input->is_tensor() ? input->tensor().dtype : at::ScalarType::Undefined;
+  if (dtype == at::kFloat || dtype == at::kHalf || dtype == at::kBFloat16) return "";
+  return fmt::format("its input %{} is {}: run-time scales are for Float, Half and BFloat16", input->name(),
+                     c10::toString(dtype));
+}
+
 // Why an operator without a weight, a product, cannot be quantized; empty where it can.
 std::string refusal(const Backend& backend, const Node& node) {
   for (const Value* operand : node.inputs()) {
@@ -159,12 +168,12 @@ bool Annotator::take(const Pattern& pattern, const std::vector<const Node*>& nod
     return true;
   }
   const Node& heart = *nodes[0];
-  if (!pattern.has_weight()) {
-    if (!rule.config->input_activation) return false;
-    if (std::string reason = refusal(backend_, heart); !reason.empty()) {
-      annotations_.refuse(&heart, std::move(reason));
-      return false;
-    }
+  if (!pattern.has_weight() && !rule.config->input_activation) return false;
+  std::string reason = pattern.has_weight() ? "" : refusal(backend_, heart);
+  if (pattern.has_weight() && rule.config->is_dynamic()) reason = dynamic_refusal(heart);
+  if (!reason.empty()) {
+    annotations_.refuse(&heart, std::move(reason));
+    return false;
   }
   QuantizationAnnotation& annotation = annotations_.annotate(&heart);
   if (pattern.has_weight()) {

@@ -46,7 +46,26 @@ std::unique_ptr<Quantizer> make_quantizer(const std::string& scheme, NodeFilter 
   if (scheme == "arm-static") {
     return make<ArmInductorQuantizer>(get_default_arm_inductor_quantization_config(), std::move(filter));
   }
+  if (scheme == "int8-dynamic") {
+    return make<TorquantQuantizer>(get_default_torquant_quantization_config({.is_dynamic = true}), std::move(filter));
+  }
+  if (scheme == "xnnpack-dynamic") {
+    return make<XNNPACKQuantizer>(get_symmetric_quantization_config({.is_per_channel = true, .is_dynamic = true}),
+                                  std::move(filter));
+  }
+  if (scheme == "x86-dynamic") {
+    return make<X86InductorQuantizer>(get_default_x86_inductor_quantization_config({.is_dynamic = true}),
+                                      std::move(filter));
+  }
   throw Error({.where = "recipe", .what = fmt::format("no quantizer has the scheme \"{}\"", scheme)});
+}
+
+// What `quantizer` can do of a scheme's kind: static ones need data, the others' scales are chosen at run time.
+std::vector<Capability> capabilities_of(const Quantizer& quantizer, const std::string& scheme) {
+  std::vector<Capability> capabilities = quantizer.capabilities();
+  const bool is_static = find_scheme(scheme)->needs_data;
+  std::erase_if(capabilities, [&](const Capability& c) { return (mode_of(c) == "static") != is_static; });
+  return capabilities;
 }
 
 // Those that a recipe names, but float.
@@ -68,7 +87,7 @@ void RecipeQuantizer::transform_for_annotation(Program& program) {
 std::vector<Capability> RecipeQuantizer::capabilities() const {
   std::vector<Capability> all;
   for (const std::string& scheme : schemes_of(recipe_)) {
-    std::ranges::copy(make_quantizer(scheme)->capabilities(), std::back_inserter(all));
+    std::ranges::copy(capabilities_of(*make_quantizer(scheme), scheme), std::back_inserter(all));
   }
   return all;
 }
@@ -115,7 +134,7 @@ void RecipeQuantizer::annotate(const Program& program, Annotations& annotations)
                             });
     NodeFilter of_scheme = [&](const Node& node) { return decisions_.at(node.name()).scheme == scheme; };
     const std::unique_ptr<Quantizer> quantizer = make_quantizer(scheme, everything ? nullptr : of_scheme);
-    const std::vector<Capability> capabilities = quantizer->capabilities();
+    const std::vector<Capability> capabilities = capabilities_of(*quantizer, scheme);
     for (const Node& node : program.graph()) {
       Decision& decision = decisions_.at(node.name());
       if (decision.scheme == scheme) decision.served = serves(capabilities, node.op());

@@ -138,6 +138,30 @@ TEST(RecipeQuantizer, SchemesOfTwoBackendsInOneRecipe) {
   EXPECT_EQ(outcome.annotation("linear_head"), nullptr);
 }
 
+// Only linear layers are asked for, so that a convolution in float is no less than asked.
+TEST(RecipeQuantizer, ADynamicSchemeServesWhatItCanDoDynamically) {
+  const auto serves_conv = [](const char* scheme) {
+    return serves(RecipeQuantizer({.name = scheme, .scheme = scheme}).capabilities(), ops::kConv2d);
+  };
+  EXPECT_FALSE(serves_conv("int8-dynamic"));
+  EXPECT_TRUE(serves_conv("xnnpack-dynamic"));
+  EXPECT_TRUE(serves_conv("x86-dynamic"));
+  EXPECT_FALSE(serves(RecipeQuantizer({.name = "r", .scheme = "xnnpack-dynamic"}).capabilities(), ops::kAdd));
+  EXPECT_TRUE(serves(RecipeQuantizer({.name = "r", .scheme = "xnnpack-static"}).capabilities(), ops::kAdd));
+}
+
+TEST(RecipeQuantizer, StaticAndDynamicSchemesInOneRecipe) {
+  const Outcome outcome(
+      {.name = "r", .scheme = "int8-dynamic", .rules = {{.select = {.module = "head.*"}, .scheme = "int8-static"}}});
+  const auto is_dynamic = [&](const char* node) {
+    const Node* layer = outcome.program.graph().find_node(node);
+    return options_of(*outcome.annotation(node)->find_input(layer->input("input")))->is_dynamic;
+  };
+  EXPECT_TRUE(is_dynamic("linear_a"));
+  EXPECT_TRUE(is_dynamic("linear_b"));
+  EXPECT_FALSE(is_dynamic("linear_head"));
+}
+
 TEST(RecipeQuantizer, RefusesARuleThatSelectsNothing) {
   EXPECT_EQ(error_text([] {
               Outcome({.name = "r.json",

@@ -1,5 +1,6 @@
 #include "torquant/quantizer/torquant_quantizer.h"
 
+#include "torquant/core/error.h"
 #include "torquant/graph/ops.h"
 #include "torquant/quantizer/batch_norms_to_convolutions.h"
 #include "torquant/quantizer/splits_to_slices.h"
@@ -118,6 +119,17 @@ const patterns::Backend& backend() {
   return kBackend;
 }
 
+const patterns::Backend& dynamic_backend() {
+  static const patterns::Backend kBackend{.name = "TorquantQuantizer",
+                                          .patterns = {{.op = ops::kLinear}},
+                                          .propagated = {},
+                                          .functions = {{"torch.nn.functional.linear", ops::kLinear}},
+                                          .modules = {{"Linear", ops::kLinear}},
+                                          .configs = {get_default_torquant_quantization_config({.is_dynamic = true})},
+                                          .equal_sizes_only = false};
+  return kBackend;
+}
+
 }  // namespace
 
 QuantizationConfig get_default_torquant_quantization_config(const TorquantConfigArgs& args) {
@@ -125,16 +137,28 @@ QuantizationConfig get_default_torquant_quantization_config(const TorquantConfig
                                                 .quant_range = QuantRange{0, args.reduce_range ? 127 : 255},
                                                 .qscheme = QScheme::kPerTensorAffine},
                                     .observer = {.type = HistogramSpec{}}};
+  const QuantizationSpec per_token{.options = {.dtype = DType::kInt8,
+                                               .quant_range = QuantRange{-128, 127},
+                                               .qscheme = QScheme::kPerTokenAffine,
+                                               .is_dynamic = true},
+                                   .observer = {.type = PlaceholderSpec{}}};
   const QuantizationSpec weight{.options = {.dtype = DType::kInt8,
                                             .quant_range = QuantRange{-127, 127},
                                             .qscheme = QScheme::kPerChannelSymmetric},
                                 .observer = {.type = PerChannelMinMaxSpec{}}};
-  return {.input_activation = activation, .output_activation = activation, .weight = weight};
+  if (!args.is_dynamic) return {.input_activation = activation, .output_activation = activation, .weight = weight};
+  if (args.reduce_range) {
+    throw Error({.where = "get_default_torquant_quantization_config",
+                 .what = "reduce_range with is_dynamic",
+                 .allowed = "one of them: scales per token are for all codes of int8"});
+  }
+  return {.input_activation = per_token, .weight = weight};
 }
 
-TorquantQuantizer::TorquantQuantizer() : PatternQuantizer(backend()) {}
+TorquantQuantizer::TorquantQuantizer() : PatternQuantizer(backend(), dynamic_backend()) {}
 
 void TorquantQuantizer::transform_for_annotation(Program& program) {
+  if (is_dynamic()) return;
   splits_to_slices(program);
   batch_norms_to_convolutions(program);
 }

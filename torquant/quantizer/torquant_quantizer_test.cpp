@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "tests/support/error_text.h"
 #include "tests/support/test_program.h"
 
 namespace torquant {
@@ -17,6 +20,17 @@ TEST(TorquantConfig, ScalesAreAsSmallAsTheDataAsksFor) {
             "int8 [-127, 127], per_channel_symmetric along axis 0, PerChannelMinMaxObserver()");
   EXPECT_EQ(get_default_torquant_quantization_config({.reduce_range = true}).input_activation->options.quant_range,
             (QuantRange{0, 127}));
+}
+
+TEST(TorquantConfig, DynamicOnesHaveAScaleForEachToken) {
+  const QuantizationConfig config = get_default_torquant_quantization_config({.is_dynamic = true});
+  EXPECT_EQ(to_string(AnyQuantizationSpec(*config.input_activation)),
+            "int8 [-128, 127], per_token_affine, dynamic, PlaceholderObserver()");
+  EXPECT_EQ(config.output_activation, std::nullopt);
+  EXPECT_EQ(config.weight, get_default_torquant_quantization_config().weight);
+  EXPECT_EQ(error_text([] { get_default_torquant_quantization_config({.reduce_range = true, .is_dynamic = true}); }),
+            "get_default_torquant_quantization_config: reduce_range with is_dynamic\n"
+            "  allowed here: one of them: scales per token are for all codes of int8");
 }
 
 class Torquant : public testing::Test {
@@ -160,6 +174,64 @@ TEST_F(Torquant, PartsOfATensorAndBatchNormsAreQuantized) {
   for (const Value* part : both->producer()->inputs()) EXPECT_TRUE(observes(both, part)) << part->name();
   EXPECT_EQ(right->producer()->op().name(), "aten.conv2d.default");
   EXPECT_TRUE(observes(right, right->producer()->input("input")));
+}
+
+class DynamicTorquant : public Torquant {
+ protected:
+  DynamicTorquant() { quantizer.set_global(kConfig); }
+  void annotate(Value* output) {
+    net.returns({output});
+    quantizer.transform_for_annotation(net.program());
+    quantizer.annotate(net.program(), annotations);
+  }
+  std::string reason(const Value* of) const {
+    const std::string* text = annotations.reason(of->producer());
+    return text == nullptr ? "" : *text;
+  }
+
+  const QuantizationConfig kConfig = get_default_torquant_quantization_config({.is_dynamic = true});
+  TorquantQuantizer quantizer;
+};
+
+TEST_F(DynamicTorquant, TakesLinearLayersAlone) {
+  Value* x = net.conv2d(net.input("x", {1, 3, 8, 8}), "stem", 4);
+  Value* normed = net.batch_norm(op("relu.default", {{"self", x}}), "norm");  // static: becomes a convolution
+  Value* flat = op("flatten.using_ints", {{"self", normed}, {"start_dim", int64_t{1}}});
+  Value* hidden = net.linear(flat, "hidden", 5);
+  Value* gelu = op("gelu.default", {{"self", hidden}});
+  Value* sum = op("add.Tensor", {{"self", net.linear(gelu, "last", 5)}, {"other", hidden}});
+  annotate(sum);
+  EXPECT_EQ(annotations.size(), 2u);
+  EXPECT_TRUE(observes(hidden, flat));
+  EXPECT_TRUE(observes(sum->producer()->input("self"), gelu));
+  EXPECT_FALSE(observes(sum, hidden));
+  EXPECT_EQ(normed->producer()->op().name(), "aten.batch_norm.default");
+}
+
+TEST_F(DynamicTorquant, LeavesIntegersWithAReason) {
+  Value* ids = net.input("ids", {2, 4}, at::kLong);
+  Value* product = op("linear.default", {{"input", ids}, {"weight", net.parameter("w", {3, 4}, at::kLong)}});
+  annotate(product);
+  EXPECT_EQ(annotations.size(), 0u);
+  EXPECT_EQ(reason(product), "its input %ids is Long: run-time scales are for Float, Half and BFloat16");
+}
+
+TEST_F(DynamicTorquant, KnowsNoOtherFunctionOrModule) {
+  EXPECT_EQ(error_text([&] { quantizer.set_function_type_qconfig("torch.nn.functional.conv2d", kConfig); }),
+            "TorquantQuantizer::set_function_type_qconfig(torch.nn.functional.conv2d): it does not quantize "
+            "torch.nn.functional.conv2d\n  allowed here: torch.nn.functional.linear");
+  EXPECT_EQ(error_text([&] { quantizer.set_module_type_qconfig("Conv2d", kConfig); }),
+            "TorquantQuantizer::set_module_type_qconfig(Conv2d): it does not quantize Conv2d\n  allowed here: Linear");
+}
+
+TEST_F(DynamicTorquant, CapabilitiesListBothModes) {
+  const std::vector<Capability> rows = quantizer.capabilities();
+  const auto dynamic = [](const Capability& row) { return mode_of(row) == "dynamic"; };
+  ASSERT_EQ(std::ranges::count_if(rows, dynamic), 1);
+  const Capability& linear = *std::ranges::find_if(rows, dynamic);
+  EXPECT_EQ(linear.pattern, "linear");
+  EXPECT_EQ(scheme_text(linear.activation), "int8 [-128, 127], per_token_affine, dynamic");
+  EXPECT_GT(std::ranges::count(rows, "conv2d + relu", &Capability::pattern), 0);
 }
 
 }  // namespace

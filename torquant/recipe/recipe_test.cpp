@@ -108,7 +108,8 @@ TEST(DecidingRules, RefusesARuleThatSelectsNothing) {
 
 TEST(Recipe, RefusesWhatIsNoRecipe) {
   const std::string built_in =
-      "int8-static, xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, ";
+      "int8-static, xnnpack-static, xnnpack-static-per-tensor, x86-static, x86-static-reduce-range, arm-static, "
+      "int8-dynamic, xnnpack-dynamic, x86-dynamic, ";
   EXPECT_EQ(error_text([] { load_recipe("int7-magic"); }),
             "int7-magic: is no built-in recipe, and as a file it cannot be read: No such file or directory\n"
             "  allowed here: " +

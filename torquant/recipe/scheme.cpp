@@ -31,6 +31,18 @@ const std::vector<Scheme>& schemes() {
        .backend = "Inductor on AArch64",
        .summary = "int8 activations, int8 weights per channel",
        .needs_data = true},
+      {.name = "int8-dynamic",
+       .backend = "Torquant's runtime, XNNPACK",
+       .summary = "linear layers: int8 activations with a scale for each token, int8 weights per channel",
+       .needs_data = false},
+      {.name = "xnnpack-dynamic",
+       .backend = "XNNPACK",
+       .summary = "linear layers and 2-D convolutions: int8 activations scaled at run time, int8 weights per channel",
+       .needs_data = false},
+      {.name = "x86-dynamic",
+       .backend = "Inductor on x86-64",
+       .summary = "layers and products: uint8 activations scaled at run time, int8 weights per channel",
+       .needs_data = false},
       {.name = kFloatScheme, .backend = "any", .summary = "left as it is", .needs_data = false},
   };
   return kSchemes;
