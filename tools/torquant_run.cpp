@@ -23,7 +23,8 @@ using torquant_runtime::TensorInfo;
 
 constexpr const char* kUsage =
     "usage: torquant-run MODEL.tqm [OPTIONS]\n"
-    "  --input FILE   numbers of the next input: .npy of float32, or raw float32 (zeros where there is none)\n"
+    "  --input FILE   numbers of the next input, of its type: .npy, or raw under any other name (zeros where there is "
+    "none)\n"
     "  --output FILE  where the numbers of the next output go: .npy, or raw float32 under any other name\n"
     "  --batch N      images of a run; as many as the first input file holds, or else as few as the model takes\n"
     "  --threads N    1 to 256 (1)\n"
@@ -87,10 +88,15 @@ std::string text_of(const std::vector<int64_t>& sizes) {
   return text;
 }
 
+std::string type_of(const TensorInfo& info) {
+  return (info.dtype == TORQUANT_INT64 ? "int64 [" : "float32 [") + text_of(info.sizes) + "]";
+}
+
 // As numpy.save writes it: 64-byte aligned, the shape a tuple.
-std::string npy_header(const std::vector<int64_t>& sizes) {
-  const std::string shape = text_of(sizes) + (sizes.size() == 1 ? "," : "");
-  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+std::string npy_header(const TensorInfo& info) {
+  const std::string shape = text_of(info.sizes) + (info.sizes.size() == 1 ? "," : "");
+  const std::string type = info.dtype == TORQUANT_INT64 ? "<i8" : "<f4";
+  std::string text = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + shape + "), }";
   text.resize((10 + text.size() + 1 + 63) / 64 * 64 - 11, ' ');
   text += '\n';
   std::string header("\x93NUMPY\x01\x00", 8);
@@ -103,7 +109,7 @@ bool is_npy(const std::string& path) { return path.ends_with(".npy"); }
 
 struct Numbers {
   std::string path, header;  // header: of .npy, without what aligns it; empty for raw numbers
-  std::vector<float> values;
+  std::string bytes;
 };
 
 Numbers read_numbers(const std::string& path) {
@@ -113,7 +119,7 @@ Numbers read_numbers(const std::string& path) {
   if (!file || bytes.empty()) {
     stop(1, path + ": " + (errno == 0 ? "is empty" : std::string("cannot be read: ") + std::strerror(errno)));
   }
-  Numbers numbers{path, "", {}};
+  Numbers numbers{path, "", ""};
   if (is_npy(path)) {
     size_t begin =
         bytes.size() < 10 ? 0 : 10 + static_cast<uint8_t>(bytes[8]) + size_t{256} * static_cast<uint8_t>(bytes[9]);
@@ -124,30 +130,26 @@ Numbers read_numbers(const std::string& path) {
     numbers.header.erase(numbers.header.find_last_not_of(" \n") + 1);
     bytes.erase(0, begin);
   }
-  if (bytes.size() % sizeof(float) != 0) {
-    stop(1, path + ": has " + std::to_string(bytes.size()) + " bytes of numbers, which float32 cannot fill");
-  }
-  numbers.values.resize(bytes.size() / sizeof(float));
-  if (!bytes.empty()) std::memcpy(numbers.values.data(), bytes.data(), bytes.size());
+  numbers.bytes = std::move(bytes);
   return numbers;
 }
 
 // What an input takes, against what the file holds.
 void check_numbers(const Numbers& numbers, const TensorInfo& info) {
-  std::string expected = npy_header(info.sizes).substr(10);
+  std::string expected = npy_header(info).substr(10);
   expected.erase(expected.find_last_not_of(" \n") + 1);
   if (!numbers.header.empty() && numbers.header != expected) {
     stop(1,
          numbers.path + ": holds " + numbers.header + "\n  allowed here: " + expected + " (input " + info.name + ")");
   }
-  if (numbers.values.size() != info.elements()) {
-    stop(1, numbers.path + ": holds " + std::to_string(numbers.values.size()) + " numbers\n  allowed here: " +
-                std::to_string(info.elements()) + ", [" + text_of(info.sizes) + "] (input " + info.name + ")");
+  if (numbers.bytes.size() != info.bytes) {
+    stop(1, numbers.path + ": holds " + std::to_string(numbers.bytes.size()) + " bytes of numbers\n  allowed here: " +
+                std::to_string(info.bytes) + ", " + type_of(info) + " (input " + info.name + ")");
   }
 }
 
 void write_numbers(const std::string& path, const TensorInfo& info, const std::vector<float>& values) {
-  const std::string header = is_npy(path) ? npy_header(info.sizes) : "", partial = path + ".torquant-partial";
+  const std::string header = is_npy(path) ? npy_header(info) : "", partial = path + ".torquant-partial";
   std::FILE* file = std::fopen(partial.c_str(), "wb");
   const bool written = file != nullptr && std::fwrite(header.data(), 1, header.size(), file) == header.size() &&
                        std::fwrite(values.data(), sizeof(float), values.size(), file) == values.size();
@@ -172,7 +174,7 @@ class Clock {
 };
 
 void print_tensor(const char* what, size_t index, const TensorInfo& info) {
-  std::printf("%s %zu  %s, float32 [%s]\n", what, index, info.name.c_str(), text_of(info.sizes).c_str());
+  std::printf("%s %zu  %s, %s\n", what, index, info.name.c_str(), type_of(info).c_str());
 }
 
 void print_times(std::vector<double> times, int64_t threads) {
@@ -215,20 +217,22 @@ void run(const Options& options) {
   for (const std::string& path : options.inputs) given.push_back(read_numbers(path));
   int64_t batch = options.batch.value_or(range.least);
   if (!options.batch && !given.empty()) {
-    const size_t image = model.input(0).elements() / static_cast<size_t>(range.least);
-    batch = std::max(range.least, static_cast<int64_t>(given[0].values.size() / image));
+    const size_t image = model.input(0).bytes / static_cast<size_t>(range.least);
+    batch = std::max(range.least, static_cast<int64_t>(given[0].bytes.size() / image));
   }
   const Clock since_read;
   Session session(model, {batch, options.threads});
 
-  std::vector<std::vector<float>> inputs(model.input_count()), outputs(model.output_count());
+  std::vector<std::vector<int64_t>> inputs(model.input_count());  // aligned for both types
+  std::vector<std::vector<float>> outputs(model.output_count());
   std::vector<torquant_input> from;
   std::vector<torquant_output> to;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const TensorInfo info = session.input(i);
     if (i < given.size()) check_numbers(given[i], info);
-    inputs[i] = i < given.size() ? std::move(given[i].values) : std::vector<float>(info.elements());
-    from.push_back(torquant_runtime::input(inputs[i]));
+    inputs[i].resize((info.bytes + sizeof(int64_t) - 1) / sizeof(int64_t));
+    if (i < given.size()) std::memcpy(inputs[i].data(), given[i].bytes.data(), info.bytes);
+    from.push_back({inputs[i].data(), info.bytes, info.dtype});
     print_tensor("input ", i, info);
   }
   for (size_t i = 0; i < outputs.size(); ++i) {

@@ -84,7 +84,8 @@ class Commands(CliCase):
         for recipe in recipes:
             self.assertRegex(text, rf"{recipe['name']} +{recipe['summary']}")
             (self.folder / "mine.json").write_text(self.run_program("recipes", recipe["name"]).stdout)
-            mine, named = ([{**layer, "decided_by": ""} for layer in self.json_of("plan", MODEL, "--recipe", name)["layers"]]
+            mine, named = ([{**layer, "decided_by": "", "reason": layer.get("reason", "").replace(name, "")}
+                            for layer in self.json_of("plan", MODEL, "--recipe", name)["layers"]]
                            for name in (self.path("mine.json"), recipe["name"]))
             self.assertEqual(mine, named)
 

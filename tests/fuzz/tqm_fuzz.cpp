@@ -39,6 +39,16 @@ class Aligned {
 
 using Numbers = std::vector<std::vector<float>>;
 
+// Of one of the two types.
+struct Input {
+  std::vector<float> floats;
+  std::vector<int64_t> integers;
+
+  const void* data() const {
+    return integers.empty() ? static_cast<const void*>(floats.data()) : static_cast<const void*>(integers.data());
+  }
+};
+
 size_t elements_of(const format::Value& value, size_t batch) {
   size_t elements = batch;
   for (size_t i = 1; i < value.sizes.size(); ++i) elements *= static_cast<size_t>(value.sizes[i]);
@@ -47,17 +57,20 @@ size_t elements_of(const format::Value& value, size_t batch) {
 
 // The outputs as bits: NaN is equal to itself then. All NaNs are one: which of two a sum hands on is the compiler's.
 std::vector<std::vector<uint32_t>> run(const std::shared_ptr<const runtime::LoadedModel>& loaded, size_t batch,
-                                       size_t threads, const Numbers& inputs) {
+                                       size_t threads, const std::vector<Input>& inputs) {
   const auto session = runtime::Session::make(loaded, batch, threads);
   if (!session.ok()) return {};
   const format::Model& model = loaded->model();
   Numbers outputs;
   for (const format::ValueIndex index : model.outputs) outputs.emplace_back(elements_of(model.values[index], batch));
-  std::vector<const float*> from;
+  std::vector<const void*> from;
   std::vector<float*> to;
-  for (const std::vector<float>& input : inputs) from.push_back(input.data());
+  for (const Input& input : inputs) from.push_back(input.data());
   for (std::vector<float>& output : outputs) to.push_back(output.data());
-  expect_that((*session)->run(from, to).ok(), "a session does not run");
+  const Result<void> done = (*session)->run(from, to);
+  const bool is_of_ids = !done.ok() && done.error().allowed.find("the rows of") != std::string::npos;
+  expect_that(done.ok() || is_of_ids, "a session does not run");
+  if (!done.ok()) return {};
   std::vector<std::vector<uint32_t>> bits;
   for (std::vector<float>& output : outputs) {
     std::replace_if(
@@ -85,6 +98,14 @@ std::shared_ptr<const runtime::LoadedModel> load(const Aligned& file, const char
 // one gives wrong numbers with AVX2, and nothing worse.
 bool tells_the_truth(const format::Model& model) {
   for (const format::Node& node : model.nodes) {
+    if (const auto* linear = std::get_if<format::DynamicLinear>(&node.operation)) {
+      const auto size = [&](format::ValueIndex value) { return static_cast<size_t>(model.values[value].sizes.back()); };
+      const std::vector<uint8_t> fit =
+          pairs_fit({.channels = size(linear->output), .inputs = size(linear->input)}, linear->weights.data());
+      for (size_t panel = 0; panel < fit.size(); ++panel) {
+        if (linear->pairs_fit[panel] != 0 && fit[panel] == 0) return false;
+      }
+    }
     const auto* layer = std::get_if<format::Layer>(&node.operation);
     if (layer == nullptr || layer->depthwise) continue;
     const PackedShape shape =
@@ -105,10 +126,17 @@ void check_runs(const Aligned& file, const format::Model& model, size_t batch) {
   if (!runtime::check_limits(model, plan).ok() || plan.arena_bytes > kMostArenaHere) return;
   std::mt19937 random(1);
   for (const bool zeros : {true, false}) {
-    Numbers inputs;
+    std::vector<Input> inputs;
     for (const format::ValueIndex index : model.inputs) {
-      inputs.emplace_back(elements_of(model.values[index], batch));
-      if (!zeros) std::generate(inputs.back().begin(), inputs.back().end(), [&] { return number_of(random); });
+      const size_t elements = elements_of(model.values[index], batch);
+      Input& input = inputs.emplace_back();
+      if (model.values[index].type == format::ValueType::kInt64) {
+        input.integers.resize(elements);
+        if (!zeros) std::generate(input.integers.begin(), input.integers.end(), [&] { return random() % 11; });
+      } else {
+        input.floats.resize(elements);
+        if (!zeros) std::generate(input.floats.begin(), input.floats.end(), [&] { return number_of(random); });
+      }
     }
     const auto expected = run(load(file, "scalar"), batch, 1, inputs);
     for (const CpuIsa isa : {CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {

@@ -296,6 +296,37 @@ TEST_F(CApi, EightThreadsShareAModel) {
   EXPECT_EQ(equal, 8 * 20);
 }
 
+// ids and mask [N, 6] of int64, y [N, 6, 24].
+TEST(CApiOfTokens, TakesIntegersWhereTheModelDoes) {
+  const torquant_runtime::Model model(kFolder + "/transformer");
+  EXPECT_EQ(model.input(0).dtype, TORQUANT_INT64);
+  EXPECT_EQ(model.input(1).bytes, 6u * 8);
+  EXPECT_EQ(model.output(0).dtype, TORQUANT_FLOAT32);
+  torquant_runtime::Session session(model);
+  std::vector<int64_t> ids = {3, 1, 4, 1, 5, 9}, mask(6, 1);
+  std::vector<float> y(6 * 24, -1);
+  session.run({torquant_runtime::input(ids), torquant_runtime::input(mask)}, {torquant_runtime::output(y)});
+  EXPECT_EQ(std::count(y.begin(), y.end(), -1), 0);
+  const auto refused = [&](torquant_input input) {
+    const torquant_input inputs[] = {input, torquant_runtime::input(mask)};
+    const torquant_output output = torquant_runtime::output(y);
+    EXPECT_EQ(torquant_session_run(session.get(), inputs, 2, &output, 1), TORQUANT_INVALID_ARGUMENT);
+    return message();
+  };
+  EXPECT_NE(
+      refused({ids.data(), 48, TORQUANT_FLOAT32}).find("input 0 (ids) has dtype 1\n  allowed here: TORQUANT_INT64 (2)"),
+      std::string::npos)
+      << message();
+  std::vector<int64_t> more(7);
+  EXPECT_NE(refused({reinterpret_cast<char*>(more.data()) + 4, 48, TORQUANT_INT64}).find("no multiple of 8 bytes"),
+            std::string::npos)
+      << message();
+  ids[5] = 11;
+  EXPECT_NE(refused(torquant_runtime::input(ids)).find("input ids: holds 11 at place 5\n  allowed here: 0 to 10"),
+            std::string::npos)
+      << message();
+}
+
 TEST(CppWrapper, ThrowsWhatTheCInterfaceSays) {
   try {
     const torquant_runtime::Model model("nowhere.tqm");

@@ -44,6 +44,16 @@ class TorquantRun(unittest.TestCase):
             best = re.search(rf"image {i}  (\d+) \(", text).group(1)
             self.assertEqual(int(best), int(one.argmax()))
 
+    def test_takes_ids_of_tokens(self):
+        ids = np.array([[3, 1, 4, 1, 5, 9]])
+        mask = np.ones_like(ids)
+        inputs = ("--input", self.save(ids, "ids.npy"), "--input", self.save(mask, "mask.npy"))
+        text = self.run_it(f"{FOLDER}/transformer", *inputs, "--output", self.path("y.npy"))
+        self.assertIn("input  0  ids, int64 [1, 6]", text)
+        self.assertEqual(np.load(self.path("y.npy")).shape, (1, 6, 24))
+        text = self.run_it(f"{FOLDER}/transformer", "--input", self.save(ids.astype(np.float32), "floats.npy"), code=1)
+        self.assertIn("'descr': '<i8', 'fortran_order': False, 'shape': (1, 6), } (input ids)", text)
+
     def test_says_what_is_wrong(self):
         image = np.zeros((1, 3, 8, 8), np.float32)
         wrong = {

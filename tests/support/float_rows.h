@@ -122,56 +122,16 @@ inline Floats normalize(const RowsKernels& kernels, const Rows& of, const Norm& 
   return y;
 }
 
-struct Soft {
-  const float* multiplier = nullptr;
-  const float* mask = nullptr;
-  size_t mask_step = 0, first_visible_limit = SIZE_MAX, limit_step = 0;
-  bool log = false;
-};
-
-inline Floats softmax(const RowsKernels& kernels, const Rows& of, const Soft& how, bool in_place = false) {
+inline Floats softmax(const RowsKernels& kernels, const Rows& of, bool log = false, bool in_place = false) {
   Floats y = in_place ? of.x : Floats(of.x.size(), kUntouched);
   kernels.softmax({.rows = of.rows,
                    .columns = of.columns,
                    .x = in_place ? y.data() : of.x.data(),
                    .x_step = of.step,
-                   .multiplier = how.multiplier,
-                   .mask = how.mask,
-                   .mask_step = how.mask_step,
-                   .first_visible_limit = how.first_visible_limit,
-                   .limit_step = how.limit_step,
                    .y = y.data(),
                    .y_step = of.step,
-                   .codes = nullptr,
-                   .codes_step = 0,
-                   .inverse_sum = nullptr,
-                   .log = how.log});
+                   .log = log});
   return y;
-}
-
-struct SoftCodes {
-  Codes codes;
-  Floats inverse_sum;
-};
-
-inline SoftCodes softmax_codes(const RowsKernels& kernels, const Rows& of, const Soft& how) {
-  const size_t step = of.columns + 5;
-  SoftCodes made{Codes(of.rows * step, kUntouchedCode), Floats(of.rows)};
-  kernels.softmax({.rows = of.rows,
-                   .columns = of.columns,
-                   .x = of.x.data(),
-                   .x_step = of.step,
-                   .multiplier = how.multiplier,
-                   .mask = how.mask,
-                   .mask_step = how.mask_step,
-                   .first_visible_limit = how.first_visible_limit,
-                   .limit_step = how.limit_step,
-                   .y = nullptr,
-                   .y_step = 0,
-                   .codes = made.codes.data(),
-                   .codes_step = step,
-                   .inverse_sum = made.inverse_sum.data()});
-  return made;
 }
 
 inline Floats map(const RowsKernels& kernels, const Floats& x, MapFunction function, float a = 0, float b = 0) {

@@ -40,10 +40,14 @@ class RuntimeProgram : public testing::Test {
         .write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
     const auto loaded = runtime::LoadedModel::load(folder.path("m.tqm"));
     EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().what);
-    const at::Tensor input = net.examples()[0].contiguous();
-    const auto session = runtime::Session::make(*loaded, static_cast<size_t>(input.size(0)), 2);
+    std::vector<at::Tensor> examples;
+    std::vector<const void*> inputs;
+    for (const at::Tensor& example : net.examples()) {
+      examples.push_back(example.contiguous());
+      inputs.push_back(examples.back().const_data_ptr());
+    }
+    const auto session = runtime::Session::make(*loaded, static_cast<size_t>(examples[0].size(0)), 2);
     at::Tensor output = at::empty_like(outputs_of(program, net.examples())[0], at::MemoryFormat::Contiguous);
-    const float* inputs[] = {input.const_data_ptr<float>()};
     float* outputs[] = {output.mutable_data_ptr<float>()};
     EXPECT_TRUE((*session)->run(inputs, outputs).ok());
     return output;

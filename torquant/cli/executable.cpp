@@ -46,6 +46,10 @@ class ProgramExecutable : public Executable {
   Interpreter interpreter_;
 };
 
+at::ScalarType dtype_of(const format::Value& value) {
+  return value.type == format::ValueType::kInt64 ? at::kLong : at::kFloat;
+}
+
 // A program with the inputs of `model`, and nothing else.
 Program program_of(const format::Model& model) {
   Program program;
@@ -56,7 +60,7 @@ Program program_of(const format::Model& model) {
     std::vector<Dim> sizes(stored.begin(), stored.end());
     if (model.most_batch > model.least_batch) sizes[0] = SymbolicDim{.expr = batch, .hint = model.least_batch};
     program.input_specs().push_back({InputKind::kUser, ""});
-    program.graph().add_input(model.values[input].name, contiguous_meta(at::kFloat, std::move(sizes)));
+    program.graph().add_input(model.values[input].name, contiguous_meta(dtype_of(model.values[input]), std::move(sizes)));
   }
   return program;
 }
@@ -99,7 +103,7 @@ class ModelExecutable : public Executable {
   // Tensors of a run, and where they lie.
   struct Call {
     std::vector<at::Tensor> inputs;
-    std::vector<const float*> from;
+    std::vector<const void*> from;
     std::vector<float*> to;
     std::vector<c10::IValue> outputs;
   };
@@ -111,13 +115,14 @@ class ModelExecutable : public Executable {
     for (size_t i = 0; i < inputs.size(); ++i) {
       const at::Tensor tensor = inputs[i].toTensor();
       const std::vector<int64_t> sizes = sizes_of(expected.at(i), batch);
-      if (tensor.scalar_type() != at::kFloat || tensor.sizes() != at::IntArrayRef(sizes)) {
+      const at::ScalarType dtype = dtype_of(value(expected[i]));
+      if (tensor.scalar_type() != dtype || tensor.sizes() != at::IntArrayRef(sizes)) {
         throw Error({.where = "input " + value(expected[i]).name,
                      .what = fmt::format("is {} {}", c10::toString(tensor.scalar_type()), c10::str(tensor.sizes())),
-                     .allowed = fmt::format("Float {}", c10::str(at::IntArrayRef(sizes)))});
+                     .allowed = fmt::format("{} {}", c10::toString(dtype), c10::str(at::IntArrayRef(sizes)))});
       }
       call.inputs.push_back(tensor.contiguous());
-      call.from.push_back(call.inputs.back().const_data_ptr<float>());
+      call.from.push_back(call.inputs.back().const_data_ptr());
     }
     for (const format::ValueIndex output : loaded_->model().outputs) {
       const at::Tensor tensor = at::empty(sizes_of(output, batch), at::kFloat);

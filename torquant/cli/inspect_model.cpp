@@ -17,9 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json json_of(const format::Value& value) {
-  Json json = {{"name", value.name}, {"sizes", value.sizes}};
-  json["type"] = value.type == format::ValueType::kUint8 ? "uint8" : "float32";
-  return json;
+  return {{"name", value.name}, {"sizes", value.sizes}, {"type", name_of(value.type)}};
 }
 
 }  // namespace

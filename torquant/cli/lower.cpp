@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -33,6 +35,26 @@ nlohmann::ordered_json float_nodes(const format::Model& model) {
                      {"percent", 100 * static_cast<double>(numbers) / static_cast<double>(all)}});
   }
   return nodes;
+}
+
+// A line for each kind of node, with the first two by name.
+void print_float_nodes(const nlohmann::ordered_json& nodes) {
+  struct Kind {
+    std::vector<std::string> names;
+    double percent = 0;
+  };
+  std::map<std::string, Kind> kinds;
+  for (const auto& node : nodes) {
+    Kind& kind = kinds[node["operation"].get<std::string>()];
+    kind.names.push_back(node["name"].get<std::string>());
+    kind.percent += node["percent"].get<double>();
+  }
+  for (auto& [operation, kind] : kinds) {
+    const size_t count = kind.names.size();
+    if (count > 2) kind.names.resize(2);
+    fmt::print("  {} {}, {:.2f} % of all numbers: {}{}\n", count, operation, kind.percent, fmt::join(kind.names, ", "),
+               count > 2 ? ", …" : "");
+  }
 }
 
 }  // namespace
@@ -70,10 +92,7 @@ void add_lower(CLI::App& app, ExitCode& exit_code) {
     } else {
       fmt::print("{}: {}, {} nodes, {}\n", options->output, bytes_text(static_cast<int64_t>(bytes->size())), nodes,
                  in_float.empty() ? "all on integers" : fmt::format("{} of them in float:", in_float.size()));
-      for (const auto& node : in_float) {
-        fmt::print("  {}: {}, {} numbers an image, {:.2f} % of all\n", node["name"].get<std::string>(),
-                   node["operation"].get<std::string>(), node["numbers"].get<int64_t>(), node["percent"].get<double>());
-      }
+      print_float_nodes(in_float);
     }
     exit_code = kDone;
   });

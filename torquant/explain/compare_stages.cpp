@@ -41,7 +41,7 @@ std::vector<int64_t> sizes_of(const format::Value& value, int64_t batch) {
   return sizes;
 }
 
-// The outputs of one run. Inputs and outputs are float32 in PyTorch's order.
+// The outputs of one run, float32; inputs as the model says.
 std::vector<at::Tensor> run_model(const Model& model, const std::vector<at::Tensor>& inputs, int64_t batch) {
   const std::string bytes = value_of(format::write_tqm(model));
   const at::Tensor memory = at::empty({static_cast<int64_t>(bytes.size())}, at::kByte);  // aligned
@@ -49,10 +49,10 @@ std::vector<at::Tensor> run_model(const Model& model, const std::vector<at::Tens
   const auto loaded = value_of(runtime::LoadedModel::from_memory(memory.const_data_ptr(), bytes.size()));
   const auto session = value_of(runtime::Session::make(loaded, static_cast<size_t>(batch),
                                                        static_cast<size_t>(std::max(1, at::get_num_threads()))));
-  std::vector<const float*> from;
+  std::vector<const void*> from;
   std::vector<float*> to;
   std::vector<at::Tensor> outputs;
-  for (const at::Tensor& input : inputs) from.push_back(input.const_data_ptr<float>());
+  for (const at::Tensor& input : inputs) from.push_back(input.const_data_ptr());
   for (const ValueIndex output : model.outputs) {
     outputs.push_back(at::empty(sizes_of(model.values[output], batch), at::kFloat));
     to.push_back(outputs.back().mutable_data_ptr<float>());

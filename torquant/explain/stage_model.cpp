@@ -69,6 +69,16 @@ class Copier {
     if (layer.residual >= 0) layer.residual = place_of(static_cast<ValueIndex>(layer.residual));
     move(layer.output);
   }
+  void move(format::Normalize& norm) {
+    move(norm.input);
+    if (norm.residual >= 0) norm.residual = place_of(static_cast<ValueIndex>(norm.residual));
+    move(norm.output);
+  }
+  void move(format::Attention& attention) {
+    for (format::Attention::Rows* rows : {&attention.query, &attention.key, &attention.value}) move(rows->of);
+    if (attention.mask >= 0) attention.mask = place_of(static_cast<ValueIndex>(attention.mask));
+    move(attention.output);
+  }
   template <class Operation>
   void move(Operation& operation) {
     if constexpr (requires { operation.input; }) {

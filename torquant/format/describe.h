@@ -14,6 +14,7 @@ std::string_view kind_of(const Operation& operation);
 
 // "clamp", "gelu_tanh"; "add", "subtract".
 std::string_view name_of(FloatFunction function);
+std::string_view name_of(ValueType type);  // "float32"
 std::string_view name_of(FloatArithmetic arithmetic);
 
 // What stays in float of a network: functions, sums and products of floats, means, softmax. Quantize, Dequantize and

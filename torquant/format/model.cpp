@@ -12,6 +12,24 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
+// And one more where it is there.
+std::vector<ValueIndex> with(std::vector<ValueIndex> inputs, int64_t more) {
+  if (more >= 0) inputs.push_back(static_cast<ValueIndex>(more));
+  return inputs;
+}
+
+// Constants have no batch: sums and products repeat them over it, attention its mask.
+std::string constant_problem(const Model& model, const Operation& operation) {
+  if (std::holds_alternative<FloatBinary>(operation)) return "";
+  const auto* attention = std::get_if<Attention>(&operation);
+  for (const ValueIndex input : inputs_of(operation)) {
+    const bool is_mask = attention != nullptr && attention->mask == int64_t{input};
+    if (model.values[input].is_constant() && !is_mask)
+      return "reads a constant, which sums, products and masks alone may be";
+  }
+  return "";
+}
+
 Result<void> check_name(const std::string& name) {
   if (name.size() <= kMostOfName) return {};
   return ErrorText{.where = name.substr(0, 40) + "…",
@@ -23,13 +41,16 @@ Result<void> check_value(const Value& value, int64_t batch) {
   if (value.sizes.size() < 2 || value.sizes.size() > kMostSizes) {
     return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]");
   }
-  if (value.sizes[0] != batch)
+  if (value.sizes[0] != batch && !value.is_constant())
     return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
   int64_t elements = 1;
   for (const int64_t size : value.sizes) {
     if (size < 1 || size > kMostElements / elements) return error("has sizes " + text_of(value.sizes));
     elements *= size;
   }
+  if (value.is_constant() &&
+      (value.type != ValueType::kFloat32 || value.constant.size() != static_cast<size_t>(elements)))
+    return error("holds " + std::to_string(value.constant.size()) + " floats, not " + std::to_string(elements));
   const bool grid_holds =
       value.grid.scale > 0 && value.grid.scale < 1e30 && value.grid.zero_point >= 0 && value.grid.zero_point <= 255;
   if (value.type == ValueType::kUint8 && !grid_holds)
@@ -48,17 +69,16 @@ PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
 }
 
 std::vector<ValueIndex> inputs_of(const Operation& operation) {
-  return std::visit(Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },
-                               [](const Multiply& node) { return std::vector{node.a, node.b}; },
-                               [](const FloatBinary& node) { return std::vector{node.a, node.b}; },
-                               [](const Concat& node) { return node.inputs; },
-                               [](const Layer& node) {
-                                 std::vector inputs = {node.input};
-                                 if (node.residual >= 0) inputs.push_back(static_cast<ValueIndex>(node.residual));
-                                 return inputs;
-                               },
-                               [](const auto& node) { return std::vector{node.input}; }},
-                    operation);
+  return std::visit(
+      Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },
+                 [](const Multiply& node) { return std::vector{node.a, node.b}; },
+                 [](const FloatBinary& node) { return std::vector{node.a, node.b}; },
+                 [](const Concat& node) { return node.inputs; },
+                 [](const Layer& node) { return with({node.input}, node.residual); },
+                 [](const Normalize& node) { return with({node.input}, node.residual); },
+                 [](const Attention& node) { return with({node.query.of, node.key.of, node.value.of}, node.mask); },
+                 [](const auto& node) { return std::vector{node.input}; }},
+      operation);
 }
 
 ValueIndex output_of(const Operation& operation) {
@@ -83,7 +103,8 @@ Result<void> check_model(const Model& model) {
     if (Result<void> checked = check_name(value.name); !checked.ok()) return checked;
     if (Result<void> checked = check_value(value, model.least_batch); !checked.ok()) return checked;
   }
-  std::vector<bool> given(model.values.size(), false);
+  std::vector<bool> given;
+  for (const Value& value : model.values) given.push_back(value.is_constant());
   for (const ValueIndex input : model.inputs) {
     if (input >= given.size() || given[input])
       return ErrorText{.where = "inputs", .what = "name no value, or one twice"};
@@ -94,6 +115,8 @@ Result<void> check_model(const Model& model) {
       if (input >= given.size() || !given[input])
         return ErrorText{.where = "node " + node.name, .what = "reads a value that nothing before it gives"};
     }
+    if (const std::string problem = constant_problem(model, node.operation); !problem.empty())
+      return ErrorText{.where = "node " + node.name, .what = problem};
     const ValueIndex output = output_of(node.operation);
     if (output >= given.size() || given[output])
       return ErrorText{.where = "node " + node.name, .what = "gives no value, or one that is there already"};

@@ -16,15 +16,22 @@
 
 namespace torquant::format {
 
-enum class ValueType : uint8_t { kFloat32, kUint8 };
+enum class ValueType : uint8_t { kFloat32, kUint8, kInt64 };
+
+constexpr size_t bytes_of(ValueType type) {
+  return type == ValueType::kUint8 ? 1 : type == ValueType::kInt64 ? sizeof(int64_t) : sizeof(float);
+}
 
 // What nodes hand on. Sizes are PyTorch's: [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]; N is the model's least
-// batch.
+// batch. Floats that the model holds have their own first size.
 struct Value {
   std::string name;
   ValueType type = ValueType::kUint8;
   std::vector<int64_t> sizes = {};
-  TensorGrid grid = {};  // of uint8
+  TensorGrid grid = {};                  // of uint8
+  std::span<const float> constant = {};  // of floats that no node gives
+
+  bool is_constant() const { return !constant.empty(); }
 };
 
 using ValueIndex = uint32_t;
@@ -152,8 +159,9 @@ enum class FloatFunction : uint8_t {
   kGeluTanh,
   kMish,
   kSoftplus,  // log(1 + e^(a x)) / a, and x where a x > b
+  kNotEqual,  // 1 where x is not a, else 0
 };
-constexpr size_t kFloatFunctions = 21;
+constexpr size_t kFloatFunctions = 22;
 
 // Each number of a float value by itself.
 struct FloatMap {
@@ -183,8 +191,54 @@ struct Softmax {
   bool log = false;
 };
 
+// The integers as floats, the nearest where they are beyond 2²⁴.
+struct FromIntegers {
+  ValueIndex input, output;
+};
+
+// Row ids[...] of the table: [N, T] integers to [N, T, C] floats. A run whose ids are outside the table is an error.
+struct Embedding {
+  ValueIndex input, output;
+  std::span<const float> table = {};  // [rows, C]
+};
+
+// Layer norm over the last dimension, or with `rms` RMS norm, of the input or of its sum with the residual.
+struct Normalize {
+  ValueIndex input, output;
+  int64_t residual = -1;
+  std::span<const float> weight = {}, bias = {};  // [C]; empty for none
+  float epsilon = 0;
+  bool rms = false;
+};
+
+// A linear layer on floats, whose rows get codes on a grid of their own at each run (K9). Numbers are as the kernels
+// read them: [panels * 16] where a panel is 16 outputs.
+struct DynamicLinear {
+  ValueIndex input, output;
+  std::span<const int8_t> weights = {};     // core/packed_weights.h
+  std::span<const uint8_t> pairs_fit = {};  // [panels]
+  std::span<const int32_t> column_sum = {};
+  std::span<const float> multiplier = {}, offset = {};
+};
+
+// Scaled dot product attention on integers (K10): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
+// after the other. Heads of keys and values are shared by heads / key_heads heads of queries.
+struct Attention {
+  struct Rows {
+    ValueIndex of;
+    uint32_t begin = 0;  // in each row
+  };
+  Rows query, key, value;
+  ValueIndex output;  // [N, T of queries, heads * head_size]
+  int64_t mask = -1;  // [N, heads, queries, keys] floats that are added to the scores; the first three may be 1
+  uint32_t heads = 1, key_heads = 1, head_size = 1;
+  float scale = 1;
+  bool causal = false;
+};
+
 using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply,
-                               MapCodes, Concat, Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax>;
+                               MapCodes, Concat, Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax,
+                               FromIntegers, Embedding, Normalize, DynamicLinear, Attention>;
 
 struct Node {
   std::string name;  // the layer's path, or %node of the graph where it has none

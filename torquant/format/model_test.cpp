@@ -8,6 +8,7 @@
 #include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_transformer.h"
 
 namespace torquant::format {
 namespace {
@@ -191,8 +192,8 @@ constexpr const char* kOtherTypes = ": reads or gives values of another type";
 INSTANTIATE_TEST_SUITE_P(
     All, CheckFloats,
     testing::Values(
-        FloatDamage{"node silu: has function 21, which this version does not know",
-                    [](TinyFloats& t) { t.at<FloatMap>(2).function = static_cast<FloatFunction>(21); }},
+        FloatDamage{"node silu: has function 22, which this version does not know",
+                    [](TinyFloats& t) { t.at<FloatMap>(2).function = static_cast<FloatFunction>(22); }},
         FloatDamage{"node silu: makes [1, 8, 4, 4] of [1, 8, 4, 5]",
                     [](TinyFloats& t) { t.model.values[3].sizes[3] = 4; }},
         FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<FloatMap>(2).input = 1; }},
@@ -219,6 +220,94 @@ INSTANTIATE_TEST_SUITE_P(
                     [](TinyFloats& t) { t.at<Softmax>(7).dim = 4; }},
         FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<Softmax>(7).input = 1; }},
         FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<MaxPool>(9).input = 8; }}));
+
+struct TransformerDamage {
+  const char* says;
+  std::function<void(TinyTransformer&)> make;
+};
+
+class CheckTransformers : public testing::TestWithParam<TransformerDamage> {};
+
+TEST(CheckModel, TakesATransformer) {
+  TinyTransformer tiny;
+  const Result<void> checked = check_model(tiny.model);
+  EXPECT_TRUE(checked.ok()) << (checked.ok() ? "" : checked.error().where + ": " + checked.error().what);
+}
+
+TEST_P(CheckTransformers, RefusesWhatTheRuntimeCannotRun) {
+  TinyTransformer tiny;
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok()) << GetParam().says;
+  EXPECT_NE((checked.error().where + ": " + checked.error().what).find(GetParam().says), std::string::npos)
+      << checked.error().where << ": " << checked.error().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckTransformers,
+    testing::Values(
+        TransformerDamage{
+            "value positions: holds 143 floats, not 144",
+            [](TinyTransformer& t) { t.model.values[3].constant = t.model.values[3].constant.first(143); }},
+        TransformerDamage{"value positions: holds 144 floats, not 144",
+                          [](TinyTransformer& t) { t.model.values[3].type = ValueType::kInt64; }},
+        TransformerDamage{"node norm: reads a constant", [](TinyTransformer& t) { t.at<Normalize>(2).input = 3; }},
+        TransformerDamage{"node embedding: reads or gives values of another type",
+                          [](TinyTransformer& t) { t.model.values[0].type = ValueType::kFloat32; }},
+        TransformerDamage{"node embedding: makes [1, 6, 24] of [1, 7]",
+                          [](TinyTransformer& t) { t.model.values[0].sizes[1] = 7; }},
+        TransformerDamage{"node embedding: has a table of 25 floats",
+                          [](TinyTransformer& t) { t.at<Embedding>(0).table = t.at<Embedding>(0).table.first(25); }},
+        TransformerDamage{"node norm: has 23 weights",
+                          [](TinyTransformer& t) { t.at<Normalize>(2).bias = t.at<Normalize>(2).bias.first(23); }},
+        TransformerDamage{"node norm: has an epsilon", [](TinyTransformer& t) { t.at<Normalize>(2).epsilon = kNan; }},
+        TransformerDamage{"node rms: makes [1, 6, 24] of [1, 6, 64]",
+                          [](TinyTransformer& t) { t.at<Normalize>(10).residual = 6; }},
+        TransformerDamage{"node qkv: makes [1, 5, 64] of [1, 6, 24]",
+                          [](TinyTransformer& t) { t.model.values[6].sizes[1] = 5; }},
+        TransformerDamage{
+            "node qkv: has 1472 bytes of weights, not 1536",
+            [](TinyTransformer& t) { t.at<DynamicLinear>(3).weights = t.at<DynamicLinear>(3).weights.first(1472); }},
+        TransformerDamage{"node qkv: has other numbers than 64",
+                          [](TinyTransformer& t) { t.at<DynamicLinear>(3).column_sum = {}; }},
+        TransformerDamage{"node qkv: has 24 inputs, or sums of weights that no codes have",
+                          [](TinyTransformer& t) {
+                            static const std::vector<int32_t> kSums(64, 128 * 24 + 1);
+                            t.at<DynamicLinear>(3).column_sum = kSums;
+                          }},
+        TransformerDamage{"node qkv: has a multiplier or offset that is no number",
+                          [](TinyTransformer& t) {
+                            static const std::vector<float> kNans(64, kNan);
+                            t.at<DynamicLinear>(3).offset = kNans;
+                          }},
+        TransformerDamage{"node integers: reads or gives values of another type",
+                          [](TinyTransformer& t) { t.at<FromIntegers>(4).input = 6; }},
+        TransformerDamage{"node attention: has 4 heads of 8 numbers, and 3 of keys",
+                          [](TinyTransformer& t) { t.at<Attention>(8).key_heads = 3; }},
+        TransformerDamage{"node attention: has 4 heads of 0 numbers",
+                          [](TinyTransformer& t) { t.at<Attention>(8).head_size = 0; }},
+        TransformerDamage{"node attention: makes [1, 6, 32] of [1, 6, 64]",
+                          [](TinyTransformer& t) { t.at<Attention>(8).value.begin = 49; }},
+        TransformerDamage{"node attention: makes [1, 6, 32] of [1, 6, 64]",
+                          [](TinyTransformer& t) { t.at<Attention>(8).query.begin = 4294967295u; }},
+        TransformerDamage{"node attention: has a scale that is no number",
+                          [](TinyTransformer& t) { t.at<Attention>(8).scale = kNan; }},
+        TransformerDamage{"node attention: has 65537 keys of 8 numbers, not up to 65536",
+                          [](TinyTransformer& t) {
+                            t.model.values.push_back(t.model.values[6]);
+                            t.model.values.back().sizes[1] = 65537;
+                            t.model.inputs.push_back(static_cast<ValueIndex>(t.model.values.size()) - 1);
+                            t.at<Attention>(8).key.of = t.at<Attention>(8).value.of = t.model.inputs.back();
+                            t.at<Attention>(8).mask = -1;
+                          }},
+        TransformerDamage{"node attention: has a mask [1, 6] for scores [1, 4, 6, 6]",
+                          [](TinyTransformer& t) { t.at<Attention>(8).mask = 8; }},
+        TransformerDamage{"node attention: has a mask [1, 1, 1, 1] for scores [1, 4, 6, 6]", [](TinyTransformer& t) {
+                            static const std::vector<float> kOne = {0};
+                            t.model.values.push_back(
+                                {.name = "one", .type = ValueType::kFloat32, .sizes = {1, 1, 1, 1}, .constant = kOne});
+                            t.at<Attention>(8).mask = static_cast<int64_t>(t.model.values.size()) - 1;
+                          }}));
 
 }  // namespace
 }  // namespace torquant::format

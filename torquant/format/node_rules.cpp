@@ -1,31 +1,21 @@
 #include "torquant/format/node_rules.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <tuple>
 #include <variant>
+
+#include "torquant/format/float_rules.h"
 
 namespace torquant::format {
 namespace {
 
 constexpr int64_t kMostOfWindow = 1 << 12;  // pixels from its first to its last one
 
-struct Image {
-  int64_t channels, depth, height, width;
-};
-
-Image image_of(const Value& value) {
-  const size_t rank = value.sizes.size();
-  return {.channels = value.sizes[1],
-          .depth = rank == 5 ? value.sizes[2] : 1,
-          .height = rank >= 4 ? value.sizes[rank - 2] : 1,
-          .width = rank == 2 ? 1 : value.sizes.back()};
-}
-
 // One node's rules. Each gives what is wrong, or nothing.
-class NodeRules {
+class NodeRules : public FloatRules {
  public:
-  explicit NodeRules(const Model& model) : model_(model) {}
+  using FloatRules::FloatRules;
+  using FloatRules::operator();
 
   std::string operator()(const Quantize& node) const {
     if (value(node.input).type != ValueType::kFloat32 || value(node.output).type != ValueType::kUint8) return kTypes;
@@ -89,38 +79,6 @@ class NodeRules {
     }
     return count == out.channels * pixels(out) ? "" : sizes_of(node.input, node.output);
   }
-  std::string operator()(const FloatMap& node) const {
-    if (!on_floats({node.input, node.output})) return kTypes;
-    if (static_cast<size_t>(node.function) >= kFloatFunctions)
-      return "has function " + std::to_string(static_cast<int>(node.function)) + ", which this version does not know";
-    return same_sizes(node.input, node.output);
-  }
-  std::string operator()(const FloatBinary& node) const {
-    if (!on_floats({node.a, node.b, node.output})) return kTypes;
-    if (static_cast<size_t>(node.arithmetic) >= kFloatArithmetics) {
-      return "has arithmetic " + std::to_string(static_cast<int>(node.arithmetic)) +
-             ", which this version does not know";
-    }
-    const std::vector<int64_t>&a = value(node.a).sizes, &b = value(node.b).sizes, &out = value(node.output).sizes;
-    if (a.size() != out.size()) return sizes_of(node.a, node.output);
-    if (b.size() != out.size()) return sizes_of(node.b, node.output);
-    for (size_t i = 0; i < out.size(); ++i) {
-      if (out[i] != std::max(a[i], b[i]) || (a[i] != out[i] && a[i] != 1)) return sizes_of(node.a, node.output);
-      if (b[i] != out[i] && b[i] != 1) return sizes_of(node.b, node.output);
-    }
-    return "";
-  }
-  std::string operator()(const FloatMean& node) const {
-    if (!on_floats({node.input, node.output})) return kTypes;
-    const bool fits = elements(node.input) % elements(node.output) == 0 && batch(node.input) == batch(node.output);
-    return fits ? "" : sizes_of(node.input, node.output);
-  }
-  std::string operator()(const Softmax& node) const {
-    if (!on_floats({node.input, node.output})) return kTypes;
-    if (node.dim < 1 || node.dim >= value(node.input).sizes.size())
-      return "is along dimension " + std::to_string(node.dim) + " of " + text_of(value(node.input).sizes);
-    return same_sizes(node.input, node.output);
-  }
   std::string operator()(const AveragePool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
@@ -182,7 +140,6 @@ class NodeRules {
   }
 
  private:
-  static constexpr const char* kTypes = "reads or gives values of another type than it computes";
   static constexpr const char* kDepth = "has windows of more than one plane";
   static constexpr const char* kGrids = "moves codes to another grid";
   static constexpr const char* kScales = "has scales too far apart, or sums, for 32 bits";
@@ -209,28 +166,6 @@ class NodeRules {
     return requantization_fits(how, count / 128 + 1, 0);  // sums of codes, not of products
   }
 
-  const Value& value(ValueIndex index) const { return model_.values[index]; }
-  int64_t batch(ValueIndex index) const { return value(index).sizes[0]; }
-  bool on_codes(std::initializer_list<ValueIndex> indices) const {
-    for (const ValueIndex index : indices) {
-      if (value(index).type != ValueType::kUint8) return false;
-    }
-    return true;
-  }
-  bool on_floats(std::initializer_list<ValueIndex> indices) const {
-    return std::none_of(indices.begin(), indices.end(), [&](ValueIndex index) { return on_codes({index}); });
-  }
-  int64_t elements(ValueIndex index) const {
-    int64_t count = 1;
-    for (const int64_t size : value(index).sizes) count *= size;
-    return count;
-  }
-  std::string sizes_of(ValueIndex input, ValueIndex output) const {
-    return "makes " + text_of(value(output).sizes) + " of " + text_of(value(input).sizes);
-  }
-  std::string same_sizes(ValueIndex input, ValueIndex output) const {
-    return value(input).sizes == value(output).sizes ? "" : sizes_of(input, output);
-  }
   std::string windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const {
     const Image in = image_of(value(input)), out = image_of(value(output));
     for (const auto& [axis, in_size, out_size] :
@@ -248,8 +183,6 @@ class NodeRules {
     }
     return batch(input) == batch(output) ? "" : sizes_of(input, output);
   }
-
-  const Model& model_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_transformer.h"
 
 namespace torquant::format {
 namespace {
@@ -116,6 +117,41 @@ TEST(TqmFile, GivesBackNodesOnFloats) {
   EXPECT_EQ(at(4, FloatBinary{}).b, tiny.at<FloatBinary>(4).b);
   EXPECT_EQ(at(7, Softmax{}).dim, 1u);
   EXPECT_TRUE(at(7, Softmax{}).log);
+}
+
+TEST(TqmFile, GivesBackTransformers) {
+  TinyTransformer tiny;
+  const Aligned file(*write_tqm(tiny.model));
+  const Result<Model> read = file.read();
+  ASSERT_TRUE(read.ok()) << (read.ok() ? "" : read.error().what);
+  const auto same = [](const auto& a, const auto& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); };
+  EXPECT_EQ(read->values[0].type, ValueType::kInt64);
+  EXPECT_FALSE(read->values[4].is_constant());
+  EXPECT_TRUE(same(read->values[3].constant, tiny.model.values[3].constant));
+  const auto node = [&](size_t i) { return read->nodes[i].operation; };
+  EXPECT_TRUE(same(std::get<Embedding>(node(0)).table, tiny.at<Embedding>(0).table));
+  const auto norm = std::get<Normalize>(node(2)), rms = std::get<Normalize>(node(10));
+  EXPECT_TRUE(same(norm.weight, tiny.at<Normalize>(2).weight) && same(norm.bias, tiny.at<Normalize>(2).bias));
+  EXPECT_EQ(norm.epsilon, 1e-5f);
+  EXPECT_FALSE(norm.rms);
+  EXPECT_EQ(norm.residual, -1);
+  EXPECT_TRUE(rms.rms);
+  EXPECT_EQ(rms.residual, 5);
+  const auto linear = std::get<DynamicLinear>(node(3)), &wanted = tiny.at<DynamicLinear>(3);
+  EXPECT_TRUE(same(linear.weights, wanted.weights) && same(linear.pairs_fit, wanted.pairs_fit) &&
+              same(linear.column_sum, wanted.column_sum) && same(linear.multiplier, wanted.multiplier) &&
+              same(linear.offset, wanted.offset));
+  EXPECT_EQ(std::get<FromIntegers>(node(4)).input, 1u);
+  const auto attention = std::get<Attention>(node(8));
+  EXPECT_EQ(attention.query.of, 6u);
+  EXPECT_EQ(attention.key.begin, 32u);
+  EXPECT_EQ(attention.value.begin, 48u);
+  EXPECT_EQ(attention.mask, 10);
+  EXPECT_EQ(attention.heads, 4u);
+  EXPECT_EQ(attention.key_heads, 2u);
+  EXPECT_EQ(attention.head_size, 8u);
+  EXPECT_EQ(attention.scale, 0.35f);
+  EXPECT_FALSE(attention.causal);
 }
 
 TEST(TqmFile, HasTheSameBytesForTheSameModel) { EXPECT_EQ(written(), written()); }

@@ -80,6 +80,19 @@ Layer layer_of(const wire::Layer& layer, DataSegment& data) {
           .hi = layer.hi()};
 }
 
+Attention attention_of(const wire::Attention& attention) {
+  return {.query = {attention.query(), attention.query_begin()},
+          .key = {attention.key(), attention.key_begin()},
+          .value = {attention.value(), attention.value_begin()},
+          .output = attention.output(),
+          .mask = attention.mask(),
+          .heads = attention.heads(),
+          .key_heads = attention.key_heads(),
+          .head_size = attention.head_size(),
+          .scale = attention.scale(),
+          .causal = attention.causal()};
+}
+
 Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
   switch (node.operation_type()) {
     case wire::Operation::Quantize: {
@@ -146,12 +159,37 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
       const wire::Softmax& op = *node.operation_as_Softmax();
       return Operation(Softmax{op.input(), op.output(), op.dim(), op.log()});
     }
+    case wire::Operation::FromIntegers: {
+      const wire::FromIntegers& op = *node.operation_as_FromIntegers();
+      return Operation(FromIntegers{op.input(), op.output()});
+    }
+    case wire::Operation::Embedding: {
+      const wire::Embedding& op = *node.operation_as_Embedding();
+      return Operation(Embedding{op.ids(), op.output(), data.span<float>(*op.table())});
+    }
+    case wire::Operation::Normalize: {
+      const wire::Normalize& op = *node.operation_as_Normalize();
+      return Operation(Normalize{op.input(), op.output(), op.residual(), data.span<float>(*op.weight()),
+                                 data.span<float>(*op.bias()), op.epsilon(), op.rms()});
+    }
+    case wire::Operation::DynamicLinear: {
+      const wire::DynamicLinear& op = *node.operation_as_DynamicLinear();
+      return Operation(DynamicLinear{op.input(), op.output(), data.span<int8_t>(*op.weights()),
+                                     data.span<uint8_t>(*op.pairs_fit()), data.span<int32_t>(*op.column_sum()),
+                                     data.span<float>(*op.multiplier()), data.span<float>(*op.offset())});
+    }
+    case wire::Operation::Attention:
+      return Operation(attention_of(*node.operation_as_Attention()));
     case wire::Operation::Layer:
       return Operation(layer_of(*node.operation_as_Layer(), data));
     case wire::Operation::NONE:
       break;
   }
   return ErrorText{.where = "node " + text_of(node.name()), .what = "is of a kind that this version does not know"};
+}
+
+ErrorText data_error(const std::string& where) {
+  return {.where = where, .what = "has data outside the file, or that another node has"};
 }
 
 }  // namespace
@@ -174,17 +212,21 @@ Result<Model> read_tqm(const void* data, size_t size) {
   DataSegment segment(bytes + begin, size - begin);
   Model model{.producer = text_of(stored.producer()), .source = text_of(stored.source())};
   for (const wire::Value* value : *stored.values()) {
+    if (value->type() > wire::ValueType::MAX)
+      return ErrorText{.where = "value " + text_of(value->name()),
+                       .what = "has a type that this version does not know"};
     model.values.push_back({.name = text_of(value->name()),
-                            .type = value->type() == wire::ValueType::Uint8 ? ValueType::kUint8 : ValueType::kFloat32,
+                            .type = static_cast<ValueType>(value->type()),
                             .sizes = sizes_of(value->sizes()),
-                            .grid = {.scale = value->scale(), .zero_point = value->zero_point()}});
+                            .grid = {.scale = value->scale(), .zero_point = value->zero_point()},
+                            .constant = value->constant() == nullptr ? std::span<const float>()
+                                                                     : segment.span<float>(*value->constant())});
+    if (segment.broken()) return data_error("value " + model.values.back().name);
   }
   for (const wire::Node* node : *stored.nodes()) {
     Result<Operation> operation = operation_of(*node, segment);
     if (!operation.ok()) return operation.error();
-    if (segment.broken())
-      return ErrorText{.where = "node " + text_of(node->name()),
-                       .what = "has data outside the file, or that another node has"};
+    if (segment.broken()) return data_error("node " + text_of(node->name()));
     model.nodes.push_back({.name = text_of(node->name()), .operation = *std::move(operation)});
   }
   model.inputs.assign(stored.inputs()->begin(), stored.inputs()->end());

@@ -15,8 +15,10 @@ class Writer {
     for (const Value& value : model.values) {
       const auto name = builder_.CreateString(value.name);
       const auto sizes = builder_.CreateVector(std::vector<uint32_t>(value.sizes.begin(), value.sizes.end()));
-      const auto type = value.type == ValueType::kUint8 ? wire::ValueType::Uint8 : wire::ValueType::Float32;
-      values.push_back(wire::CreateValue(builder_, name, type, sizes, value.grid.scale, value.grid.zero_point));
+      const auto type = static_cast<wire::ValueType>(value.type);
+      const wire::Span constant = value.is_constant() ? append(value.constant) : wire::Span();
+      values.push_back(wire::CreateValue(builder_, name, type, sizes, value.grid.scale, value.grid.zero_point,
+                                         value.is_constant() ? &constant : nullptr));
     }
     std::vector<flatbuffers::Offset<wire::Node>> nodes;
     for (const Node& node : model.nodes) {
@@ -101,6 +103,30 @@ class Writer {
   }
   Written write(const Softmax& op) {
     return as(wire::Operation::Softmax, wire::CreateSoftmax(builder_, op.input, op.output, op.dim, op.log));
+  }
+  Written write(const FromIntegers& op) {
+    return as(wire::Operation::FromIntegers, wire::CreateFromIntegers(builder_, op.input, op.output));
+  }
+  Written write(const Embedding& op) {
+    const wire::Span table = append(op.table);
+    return as(wire::Operation::Embedding, wire::CreateEmbedding(builder_, op.input, op.output, &table));
+  }
+  Written write(const Normalize& op) {
+    const wire::Span weight = append(op.weight), bias = append(op.bias);
+    return as(wire::Operation::Normalize,
+              wire::CreateNormalize(builder_, op.input, op.output, op.residual, &weight, &bias, op.epsilon, op.rms));
+  }
+  Written write(const DynamicLinear& op) {
+    const wire::Span weights = append(op.weights), fits = append(op.pairs_fit), sums = append(op.column_sum),
+                     multiplier = append(op.multiplier), offset = append(op.offset);
+    return as(wire::Operation::DynamicLinear,
+              wire::CreateDynamicLinear(builder_, op.input, op.output, &weights, &fits, &sums, &multiplier, &offset));
+  }
+  Written write(const Attention& op) {
+    return as(
+        wire::Operation::Attention,
+        wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,
+                              op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale, op.causal));
   }
 
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {

@@ -16,6 +16,7 @@
 #include "torquant/lower/move_codes.h"
 #include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
+#include "torquant/lower/runtime_dynamic.h"
 #include "torquant/lower/runtime_emit.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/transposed_convolutions.h"
@@ -30,6 +31,7 @@ namespace {
 using runtime_lowering::emit_model;
 using runtime_lowering::kFusedLayer;
 using runtime_lowering::tensor_grid;
+using runtime_lowering::wants_codes;
 
 class RuntimeLowering {
  public:
@@ -47,6 +49,7 @@ class RuntimeLowering {
     for (const Refusal& refusal : rewrite_transposed_convolutions(program_).refusals)
       problems_.push_back(refusal.node + ": " + refusal.reason);
     rewrite_linear_of_images(program_);
+    fuse_dynamic_linears(program_, facts_, made_);
     fuse_layers();
     compute_on_codes(program_);
     remember_grids();
@@ -64,7 +67,7 @@ class RuntimeLowering {
     const std::unordered_set<const Value*> constants = constant_values(program_);
     std::vector<Node*> layers;
     for (Node& node : graph_) {
-      if (is_layer(node) && !ops::is_conv_transpose(node.op())) layers.push_back(&node);  // refused by now
+      if (wants_codes(node) && !ops::is_conv_transpose(node.op())) layers.push_back(&node);  // refused by now
     }
     for (Node* node : layers) {
       std::string reason = "the runtime has no kernel for it";

@@ -50,6 +50,50 @@ ValueIndex ModelBuilder::add_value(const Value& value, format::ValueType type, c
   return index;
 }
 
+std::optional<at::Tensor> ModelBuilder::constant(const Value* value) const {
+  if (!known_.contains(value)) return std::nullopt;
+  return evaluate_constant(program_, value);
+}
+
+std::optional<ValueIndex> ModelBuilder::find_floats(const Value* value, size_t rank) {
+  const auto is_of_rank = [&](const Value* v) { return v->is_tensor() && v->tensor().rank() == rank; };
+  if (value == nullptr) return std::nullopt;
+  if (is_float(value)) return is_of_rank(value) ? find(value) : std::nullopt;
+  const std::optional<at::Tensor> numbers = constant(value);
+  if (!numbers || static_cast<size_t>(numbers->dim()) > rank) return std::nullopt;
+  std::vector<int64_t> sizes(rank - static_cast<size_t>(numbers->dim()), 1);
+  sizes.insert(sizes.end(), numbers->sizes().begin(), numbers->sizes().end());
+  const ValueIndex index = add_plain(value->name(), sizes);
+  set_constant(index, numbers->to(at::kFloat));
+  return index;
+}
+
+void ModelBuilder::set_constant(ValueIndex index, const at::Tensor& floats) {
+  const at::Tensor numbers = floats.contiguous();
+  const auto* begin = numbers.const_data_ptr<float>();
+  made_.model.values[index].constant = made_.numbers.emplace_back(begin, begin + numbers.numel());
+}
+
+ValueIndex ModelBuilder::floats_of(ValueIndex integers) {
+  const auto found = floats_.find(integers);
+  if (found != floats_.end()) return found->second;
+  const ValueIndex floats = add_plain(value(integers).name + "_floats", value(integers).sizes);
+  made_.model.nodes.push_back({value(floats).name, format::FromIntegers{integers, floats}});
+  return floats_[integers] = floats;
+}
+
+ValueIndex ModelBuilder::add_plain(const std::string& name, std::vector<int64_t> sizes) {
+  made_.model.values.push_back({.name = name, .type = format::ValueType::kFloat32, .sizes = std::move(sizes)});
+  return static_cast<ValueIndex>(made_.model.values.size() - 1);
+}
+
+std::optional<ModelBuilder::Moved> ModelBuilder::places_of(const Value* value) const {
+  if (const auto moved = moved_.find(value); moved != moved_.end()) return moved->second;
+  const auto found = values_.find(value);
+  if (found == values_.end()) return std::nullopt;
+  return Moved{found->second, places_in(found->second)};
+}
+
 ValueIndex ModelBuilder::add_inner(ValueIndex like, const std::string& name) {
   format::Value made = value(like);
   made.name = name;
@@ -90,19 +134,22 @@ at::Tensor ModelBuilder::places_in(ValueIndex index) const {
 }
 
 bool ModelBuilder::move(const Node& node) {
-  const Value* first = first_input(node);
-  const auto earlier = moved_.find(first);
-  const auto start = values_.find(first);
-  if (earlier == moved_.end() && start == values_.end()) return false;
-  const ValueIndex from = earlier == moved_.end() ? start->second : earlier->second.from;
-  const at::Tensor places = move_places(node, earlier == moved_.end() ? places_in(from) : earlier->second.places);
+  const std::optional<Moved> start = places_of(first_input(node));
+  if (!start) return false;
+  const auto constant_of = [this](const Value* value) { return constant(value); };
+  const at::Tensor places = move_places(node, start->places, constant_of);
   if (!places.defined() || node.output()->tensor().sizes[0] != *batch_) return false;
-  if (places.sizes().slice(1) == at::IntArrayRef(value(from).sizes).slice(1) && is_in_order(places, places.numel())) {
-    values_[node.output()] = from;  // nothing moves
-  } else {
-    moved_[node.output()] = {from, places};
-  }
+  set_moved(node.output(), {start->from, places});
   return true;
+}
+
+void ModelBuilder::set_moved(const Value* value, const Moved& moved) {
+  const bool same_sizes = moved.places.sizes().slice(1) == at::IntArrayRef(this->value(moved.from).sizes).slice(1);
+  if (same_sizes && is_in_order(moved.places, moved.places.numel())) {
+    values_[value] = moved.from;  // nothing moves
+  } else {
+    moved_[value] = {is_integers(moved.from) ? floats_of(moved.from) : moved.from, moved.places};
+  }
 }
 
 ModelBuilder::Moved ModelBuilder::in_two_steps(const Value& value, const Moved& moved) {
@@ -119,26 +166,32 @@ ModelBuilder::Moved ModelBuilder::in_two_steps(const Value& value, const Moved& 
   }
   const ValueIndex from = *find(between);
   at::Tensor places = places_in(from);
-  for (size_t i = rest.size(); i-- > 0;) places = move_places(*rest[i], places);
+  const auto constant_of = [this](const Value* v) { return constant(v); };
+  for (size_t i = rest.size(); i-- > 0;) places = move_places(*rest[i], places, constant_of);
   return {from, places};
 }
 
 ValueIndex ModelBuilder::emit_moved(const Value& value, const Moved& direct) {
   const Moved moved = in_two_steps(value, direct);
   const format::Value& from = this->value(moved.from);
+  const ValueIndex output = add_value(value, from.type, grid_of(moved.from));
+  emit_moved(*value.producer(), moved, output);
+  return output;
+}
+
+void ModelBuilder::emit_moved(const Node& node, const Moved& moved, ValueIndex output) {
+  const format::Value& from = value(moved.from);
   const bool is_codes = from.type == format::ValueType::kUint8;
   const bool is_flat = is_codes && moved.places.dim() == 2 && is_in_order(moved.places, elements_of(from));
-  const ValueIndex output = add_value(value, from.type, grid_of(moved.from));
   std::optional<format::Rearrange> rearrange = as_rearrange(moved.places);
   if (is_flat) {
-    add_node(*value.producer(), format::Flatten{moved.from, output});
+    add_node(node, format::Flatten{moved.from, output});
   } else if (rearrange) {
     rearrange->input = moved.from, rearrange->output = output;
-    add_node(*value.producer(), *rearrange);
+    add_node(node, *rearrange);
   } else {
-    problem(value.producer()->describe() + ": moves numbers in a way that has no pattern");
+    problem(node.describe() + ": moves numbers in a way that has no pattern");
   }
-  return output;
 }
 
 }  // namespace torquant::runtime_lowering

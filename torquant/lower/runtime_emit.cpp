@@ -12,9 +12,11 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/grid.h"
 #include "torquant/lower/moving_ops.h"
+#include "torquant/lower/runtime_attention.h"
 #include "torquant/lower/runtime_builder.h"
 #include "torquant/lower/runtime_float.h"
 #include "torquant/lower/runtime_layer.h"
+#include "torquant/lower/runtime_rows.h"
 
 namespace torquant::runtime_lowering {
 namespace {
@@ -29,10 +31,18 @@ const OpId kMaxPoolCodes{"quantized.max_pool2d.default"};
 class Emitter {
  public:
   Emitter(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems)
-      : program_(program), facts_(facts), made_(made), builder_(program, made, problems) {}
+      : program_(program),
+        facts_(facts),
+        made_(made),
+        builder_(program, made, problems),
+        rows_(facts, builder_),
+        attention_(builder_) {}
 
   void run() {
-    for (const Value* input : program_.user_inputs()) made_.model.inputs.push_back(builder_.add_floats(*input));
+    for (const Value* input : program_.user_inputs()) {
+      const bool is_integers = input->is_tensor() && input->tensor().dtype == at::kLong;
+      made_.model.inputs.push_back(is_integers ? builder_.add_integers(*input) : builder_.add_floats(*input));
+    }
     for (const Node& node : program_.graph()) emit(node);
     for (size_t i = 0; i < program_.graph().outputs().size(); ++i) emit_output(i);
   }
@@ -44,16 +54,22 @@ class Emitter {
   };
 
   void emit(const Node& node) {
+    static const OpId kAssertMetadata{"aten._assert_tensor_metadata.default"};
+    if (node.op() == kAssertMetadata) return;                             // of types, which are known
     if (node.output() != nullptr && !node.output()->is_tensor()) return;  // a size: all are known
     const std::vector<Value*> inputs = node.inputs();
     const auto is_failed = [&](const Value* value) { return failed_.contains(value); };
-    const auto is_known = [&](const Value* value) { return builder_.is_known(value) || pads_.contains(value); };
+    const auto is_known = [&](const Value* value) {
+      return builder_.is_known(value) || pads_.contains(value) || rows_.keeps(value);
+    };
     const bool follows =
-        is_layer(node) || std::any_of(inputs.begin(), inputs.end(), is_failed);    // a problem that is told
-    if (!follows && !std::any_of(inputs.begin(), inputs.end(), is_known)) return;  // of constants
+        wants_codes(node) || std::any_of(inputs.begin(), inputs.end(), is_failed);  // a problem that is told
+    if (!follows && !std::any_of(inputs.begin(), inputs.end(), is_known)) return;   // of constants
     const Value* first = first_input(node);
     const auto pad = node.op() == kFusedLayer ? pads_.find(first) : pads_.end();
-    if (!follows && (builder_.move(node) || emit_concat(node) || emit_on_floats(program_, node, builder_))) return;
+    if (!follows && (builder_.move(node) || emit_concat(node) || rows_.emit(node) || attention_.emit(node) ||
+                     emit_on_floats(program_, node, builder_)))
+      return;
     const std::optional<ValueIndex> input = pad == pads_.end() ? builder_.find(first) : pad->second.input;
     if (!follows && input && emit_from(node, *input)) return;
     if (!follows) builder_.problem(node.describe() + ": the runtime has no kernel for it on these types and sizes");
@@ -219,11 +235,17 @@ class Emitter {
   const Facts& facts_;
   RuntimeModel& made_;
   ModelBuilder builder_;
+  RowEmitter rows_;
+  AttentionEmitter attention_;
   std::unordered_map<const Value*, Pad> pads_;
   std::unordered_set<const Value*> failed_;  // that could not be made
 };
 
 }  // namespace
+
+bool wants_codes(const Node& node) {
+  return is_layer(node) && node.op() != ops::kEmbedding && node.op() != ops::kScaledDotProductAttention;
+}
 
 void emit_model(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems) {
   Emitter(program, facts, made, problems).run();

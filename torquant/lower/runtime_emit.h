@@ -19,9 +19,13 @@ struct Facts {
     std::string name;      // of its output, as it was before
   };
   std::unordered_map<const Node*, Layer> layers;
+  std::unordered_map<const Node*, format::DynamicLinear> dynamic;  // all but the values
   std::unordered_map<const Value*, TensorGrid>
       grids;  // of what was a quantize node's output before it became a table's
 };
+
+// A layer that computes on codes only, with its weight: attention and embeddings have nodes of their own.
+bool wants_codes(const Node& node);
 
 // Appends the program to `made`; what the runtime has nothing for, to `problems`.
 void emit_model(const Program& program, const Facts& facts, RuntimeModel& made, std::vector<std::string>& problems);

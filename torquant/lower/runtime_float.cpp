@@ -144,9 +144,9 @@ class FloatEmitter {
       return emit_map(with_number(arithmetic, *number * alpha, false), node_.input("self"));
     if (const std::optional<double> number = number_of(program_, *self); number && alpha == 1)
       return emit_map(with_number(arithmetic, *number, true), node_.input("other"));
-    if (!has_rank_of_output(node_.input("self")) || !has_rank_of_output(node_.input("other"))) return false;
-    const std::optional<ValueIndex> a = floats(node_.input("self"));
-    std::optional<ValueIndex> b = floats(node_.input("other"));
+    const size_t rank = node_.output()->tensor().rank();
+    const std::optional<ValueIndex> a = builder_.find_floats(node_.input("self"), rank);
+    std::optional<ValueIndex> b = builder_.find_floats(node_.input("other"), rank);
     if (!a || !b) return false;
     if (alpha != 1) {
       const ValueIndex scaled = builder_.add_inner(*b, node_.output()->name() + "_alpha");
@@ -155,10 +155,6 @@ class FloatEmitter {
     }
     builder_.add_node(node_, format::FloatBinary{*a, *b, builder_.add_floats(*node_.output()), arithmetic});
     return true;
-  }
-
-  bool has_rank_of_output(const Value* value) const {
-    return value != nullptr && value->is_tensor() && value->tensor().rank() == node_.output()->tensor().rank();
   }
 
   bool emit_square() {

@@ -170,8 +170,17 @@ TEST_F(RuntimeFloats, NamesWhatItHasNoKernelFor) {
   says(op("mean.dim", {{"self", numbers()}, {"dim", Ints{1}}}), "%mean (aten.mean.dim)");
   net = TestProgram();
   says(op("softmax.int", {{"self", numbers()}, {"dim", int64_t{0}}}), "%softmax (aten.softmax.int)");
-  net = TestProgram();
-  says(op("add.Tensor", {{"self", numbers()}, {"other", net.parameter("shift", {5, 1, 1})}}), "%add (aten.add.Tensor)");
+}
+
+TEST_F(RuntimeFloats, AddsAndMultipliesWithWhatTheProgramHolds) {
+  for (const Ints& sizes : {Ints{5, 1, 1}, Ints{6}, Ints{1, 5, 4, 6}, Ints{2, 1, 1, 6}}) {
+    for (const char* name : {"add.Tensor", "mul.Tensor"}) {
+      net = TestProgram();
+      Value* constant = net.parameter("constant", sizes);
+      expect_same_bits(op(name, {{"self", numbers()}, {"other", constant}}));
+      expect_same_bits(op(name, {{"self", constant}, {"other", net.input("z", {2, 5, 4, 6})}}));
+    }
+  }
 }
 
 }  // namespace

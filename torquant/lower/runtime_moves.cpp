@@ -1,5 +1,7 @@
 #include "torquant/lower/runtime_moves.h"
 
+#include <ATen/core/List.h>
+#include <ATen/ops/index.h>
 #include <ATen/ops/pixel_shuffle.h>
 #include <ATen/ops/upsample_nearest2d.h>
 
@@ -7,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 
@@ -27,7 +30,30 @@ std::optional<std::vector<int64_t>> sizes_of_one(const Node& node) {
   return sizes;
 }
 
-at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int64_t>& sizes) {
+// By constant indices of whole tensors; undefined with others.
+at::Tensor take(const Node& node, const at::Tensor& places, const ConstantOf& constant_of) {
+  const auto* indices = std::get_if<std::vector<Value*>>(node.find_arg("indices"));
+  if (indices == nullptr) return {};
+  c10::List<std::optional<at::Tensor>> all;
+  for (const Value* index : *indices) {
+    const std::optional<at::Tensor> numbers = index == nullptr ? std::nullopt : constant_of(index);
+    if (index != nullptr && !numbers) return {};
+    all.push_back(numbers);
+  }
+  return at::index(places, all);
+}
+
+// A conversion to the dtype that is there already.
+bool changes_nothing(const Node& node) {
+  static const std::unordered_set<OpId> kConversions = {OpId{"aten.to.device"}, OpId{"aten.to.dtype"},
+                                                        OpId{"aten.to.dtype_layout"}, OpId{"aten.to.other"},
+                                                        OpId{"aten._to_copy.default"}};
+  const Value* input = first_input(node);
+  return kConversions.contains(node.op()) && input != nullptr && input->tensor().dtype == node.output()->tensor().dtype;
+}
+
+at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int64_t>& sizes,
+               const ConstantOf& constant_of) {
   static const std::unordered_set<OpId> kReshapes = {
       OpId{"aten.flatten.using_ints"}, OpId{"aten.reshape.default"}, OpId{"aten.view.default"},
       OpId{"aten.unflatten.int"},      OpId{"aten.squeeze.dim"},     OpId{"aten.squeeze.dims"},
@@ -35,11 +61,13 @@ at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int
       OpId{"aten.dropout.default"},    OpId{"aten.alias.default"}};
   static const OpId kPermute{"aten.permute.default"}, kTranspose{"aten.transpose.int"}, kSlice{"aten.slice.Tensor"},
       kSelect{"aten.select.int"}, kExpand{"aten.expand.default"}, kPixelShuffle{"aten.pixel_shuffle.default"},
-      kUpsample{"aten.upsample_nearest2d.vec"};
+      kUpsample{"aten.upsample_nearest2d.vec"}, kIndex{"aten.index.Tensor"};
   const OpId& op = node.op();
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
   if (kReshapes.contains(op)) return count == places.numel() ? places.reshape(sizes) : at::Tensor();
+  if (changes_nothing(node)) return places;
+  if (op == kIndex) return take(node, places, constant_of);
   if (op == kPermute) return places.permute(ints_arg(node, "dims"));
   if (op == kTranspose) return places.transpose(int_arg(node, "dim0"), int_arg(node, "dim1"));
   if (op == kSelect) return places.select(int_arg(node, "dim"), int_arg(node, "index"));
@@ -59,10 +87,10 @@ at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int
 
 }  // namespace
 
-at::Tensor move_places(const Node& node, const at::Tensor& places) {
+at::Tensor move_places(const Node& node, const at::Tensor& places, const ConstantOf& constant_of) {
   const std::optional<std::vector<int64_t>> sizes = sizes_of_one(node);
   if (!sizes) return {};
-  const at::Tensor moved = run(node, places, *sizes);
+  const at::Tensor moved = run(node, places, *sizes, constant_of);
   return moved.defined() && moved.sizes() == at::IntArrayRef(*sizes) ? moved : at::Tensor();
 }
 

@@ -14,7 +14,17 @@
 
 namespace torquant {
 
-std::unordered_set<const Value*> constant_values(const Program& program) {
+namespace {
+
+// Those that give a tensor of nothing but numbers, the same each time.
+bool makes_constants(const OpId& op) {
+  static const std::unordered_set<OpId> kOps = {OpId{"aten.arange.default"},    OpId{"aten.arange.start"},
+                                                OpId{"aten.arange.start_step"}, OpId{"aten.full.default"},
+                                                OpId{"aten.ones.default"},      OpId{"aten.zeros.default"}};
+  return kOps.contains(op);
+}
+
+std::unordered_set<const Value*> reached_by_no_input(const Program& program, bool with_made) {
   std::unordered_set<const Value*> constants;
   for (const Argument& input : program.graph().inputs()) {
     const Value* value = value_of(input);
@@ -27,13 +37,19 @@ std::unordered_set<const Value*> constant_values(const Program& program) {
   }
   for (const Node& node : program.graph()) {
     const std::vector<Value*> inputs = node.inputs();
-    const bool constant = !inputs.empty() && !writes_in_place(node) && (node.op().is_dispatcher_op()) &&
+    const bool is_made = inputs.empty() && with_made && makes_constants(node.op());
+    const bool constant = (!inputs.empty() || is_made) && !writes_in_place(node) && node.op().is_dispatcher_op() &&
                           std::all_of(inputs.begin(), inputs.end(), [&](Value* v) { return constants.contains(v); });
     if (!constant) continue;
     for (const Value* value : node.values()) constants.insert(value);
   }
   return constants;
 }
+
+}  // namespace
+
+std::unordered_set<const Value*> constant_values(const Program& program) { return reached_by_no_input(program, false); }
+std::unordered_set<const Value*> known_values(const Program& program) { return reached_by_no_input(program, true); }
 
 at::Tensor evaluate_constant(const Program& program, const Value* value) {
   if (const at::Tensor* tensor = program.tensor_of(value)) return tensor->detach();

@@ -12,8 +12,6 @@ namespace {
 constexpr size_t kRank = format::kMostSizes;
 constexpr size_t kGrain = 16;  // a cache line of floats: threads write none of another's
 
-size_t elements_of(const Place& place) { return place.batch * place.channels * place.pixels(); }
-
 MapFunction map_function(format::FloatFunction function) {
 #define TORQUANT_FUNCTION(name)     \
   case format::FloatFunction::name: \
@@ -40,6 +38,7 @@ MapFunction map_function(format::FloatFunction function) {
     TORQUANT_FUNCTION(kGeluTanh);
     TORQUANT_FUNCTION(kMish);
     TORQUANT_FUNCTION(kSoftplus);
+    TORQUANT_FUNCTION(kNotEqual);
   }
 #undef TORQUANT_FUNCTION
   return MapFunction::kClamp;
@@ -65,15 +64,15 @@ class FloatMapStep : public Step {
       : node_(node),
         kernels_(select_rows_kernels(maker.isa)),
         function_(map_function(node.function)),
-        count_(elements_of(maker.place(node.output))) {}
+        count_(maker.elements_of(node.output)) {}
 
   std::string kernel_name() const { return "float_" + std::string(name_of(node_.function)); }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange range = part_of(count_, kGrain, part, parts);
     kernels_.map({.count = range.end - range.begin,
-                  .x = memory.floats[node_.input] + range.begin,
-                  .y = memory.floats[node_.output] + range.begin,
+                  .x = memory.floats(node_.input) + range.begin,
+                  .y = memory.floats(node_.output) + range.begin,
                   .function = function_,
                   .a = node_.a,
                   .b = node_.b});
@@ -91,8 +90,9 @@ class FloatBinaryStep : public Step {
   FloatBinaryStep(const StepMaker& maker, const format::FloatBinary& node)
       : node_(node), kernels_(select_rows_kernels(maker.isa)), function_(binary_function(node.arithmetic)) {
     const auto sizes = [&](format::ValueIndex index) {
-      std::vector<int64_t> all = maker.model.values[index].sizes;
-      all[0] = static_cast<int64_t>(maker.plan.batch);
+      const format::Value& value = maker.model.values[index];
+      std::vector<int64_t> all = value.sizes;
+      if (!value.is_constant()) all[0] = static_cast<int64_t>(maker.plan.batch);
       return all;
     };
     merge_dimensions(sizes(node.a), sizes(node.b), sizes(node.output));
@@ -101,8 +101,8 @@ class FloatBinaryStep : public Step {
   std::string kernel_name() const { return "float_" + std::string(name_of(node_.arithmetic)); }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
-    const float *a = memory.floats[node_.a], *b = memory.floats[node_.b];
-    float* y = memory.floats[node_.output];
+    const float *a = memory.floats(node_.a), *b = memory.floats(node_.b);
+    float* y = memory.floats(node_.output);
     const size_t row = sizes_.back();
     if (rows() == 1) {  // of equal sizes, as a rule
       const PartRange range = part_of(row, kGrain, part, parts);
@@ -166,8 +166,8 @@ class FloatMeanStep : public Step {
   FloatMeanStep(const StepMaker& maker, const format::FloatMean& node)
       : node_(node),
         kernels_(select_rows_kernels(maker.isa)),
-        outputs_(elements_of(maker.place(node.output))),
-        count_(elements_of(maker.place(node.input)) / outputs_) {}
+        outputs_(maker.elements_of(node.output)),
+        count_(maker.elements_of(node.input) / outputs_) {}
 
   const char* kernel_name() const { return "float_mean"; }
 
@@ -175,9 +175,9 @@ class FloatMeanStep : public Step {
     const PartRange range = part_of(outputs_, kGrain, part, parts);
     kernels_.mean({.rows = range.end - range.begin,
                    .columns = count_,
-                   .x = memory.floats[node_.input] + range.begin * count_,
+                   .x = memory.floats(node_.input) + range.begin * count_,
                    .x_step = count_,
-                   .y = memory.floats[node_.output] + range.begin});
+                   .y = memory.floats(node_.output) + range.begin});
   }
 
  private:
@@ -189,18 +189,18 @@ class FloatMeanStep : public Step {
 class FloatConcatStep : public Step {
  public:
   FloatConcatStep(const StepMaker& maker, const format::Concat& node) : node_(node), batch_(maker.plan.batch) {
-    for (const format::ValueIndex input : node.inputs) sizes_.push_back(elements_of(maker.place(input)) / batch_);
-    size_ = elements_of(maker.place(node.output)) / batch_;
+    for (const format::ValueIndex input : node.inputs) sizes_.push_back(maker.elements_of(input) / batch_);
+    size_ = maker.elements_of(node.output) / batch_;
   }
 
   const char* kernel_name() const { return "float_concat"; }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     for (size_t image = 0; image < batch_; ++image) {
-      float* to = memory.floats[node_.output] + image * size_;
+      float* to = memory.floats(node_.output) + image * size_;
       for (size_t i = 0; i < sizes_.size(); ++i) {
         const PartRange range = part_of(sizes_[i], kGrain, part, parts);
-        const float* from = memory.floats[node_.inputs[i]] + image * sizes_[i];
+        const float* from = memory.floats(node_.inputs[i]) + image * sizes_[i];
         std::copy(from + range.begin, from + range.end, to + range.begin);
         to += sizes_[i];
       }
@@ -216,8 +216,8 @@ class FloatConcatStep : public Step {
 class FloatRearrangeStep : public Step {
  public:
   FloatRearrangeStep(const StepMaker& maker, const format::Rearrange& node)
-      : node_(node), batch_(maker.plan.batch), input_size_(elements_of(maker.place(node.input)) / batch_) {
-    from_ = rearranged_elements(node, elements_of(maker.place(node.output)) / batch_);
+      : node_(node), batch_(maker.plan.batch), input_size_(maker.elements_of(node.input) / batch_) {
+    from_ = rearranged_elements(node, maker.elements_of(node.output) / batch_);
   }
 
   const char* kernel_name() const { return "float_rearrange"; }
@@ -225,8 +225,8 @@ class FloatRearrangeStep : public Step {
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange range = part_of(from_.size(), kGrain, part, parts);
     for (size_t image = 0; image < batch_; ++image) {
-      const float* x = memory.floats[node_.input] + image * input_size_;
-      float* y = memory.floats[node_.output] + image * from_.size();
+      const float* x = memory.floats(node_.input) + image * input_size_;
+      float* y = memory.floats(node_.output) + image * from_.size();
       for (size_t i = range.begin; i < range.end; ++i) y[i] = x[from_[i]];
     }
   }

@@ -59,7 +59,7 @@ class FloatSteps : public testing::Test {
   }
   std::vector<Floats> run(const std::vector<Floats>& inputs, size_t batch, size_t threads) const {
     std::vector<Floats> outputs;
-    std::vector<const float*> from;
+    std::vector<const void*> from;
     std::vector<float*> to;
     for (const Floats& input : inputs) from.push_back(input.data());
     for (const ValueIndex index : model_.outputs) to.push_back(outputs.emplace_back(elements(index, batch)).data());

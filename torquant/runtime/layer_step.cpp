@@ -110,7 +110,7 @@ class IgemmStep : public Step {
     const size_t pixels = output_.pixels(), first = z * output_.height * output_.width + row, left = args.rows;
     uint8_t* scratch = memory.scratch + part * memory.scratch_step;
     const auto* computed = reinterpret_cast<const float*>(scratch);
-    float* reals = memory.floats[layer_.output] + (image * output_.channels + column) * pixels + first;
+    float* reals = memory.floats(layer_.output) + (image * output_.channels + column) * pixels + first;
     args.output = scratch;
     args.output_offset = scratch_offset_.data();
     for (size_t done = 0; done < left; done += args.rows) {
@@ -127,7 +127,7 @@ class IgemmStep : public Step {
 
   uint8_t* output_of(const Memory& memory, size_t plane, size_t column) const {
     if (!to_reals_) return memory.arena + output_.first_pixel(plane) + column;
-    return reinterpret_cast<uint8_t*>(memory.floats[layer_.output] + column);
+    return reinterpret_cast<uint8_t*>(memory.floats(layer_.output) + column);
   }
 
   void add_rows(size_t image) {

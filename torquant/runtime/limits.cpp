@@ -23,6 +23,12 @@ double depth_of(const format::Model& model, const format::Operation& operation) 
     const auto channels = static_cast<double>(model.values[layer->input].sizes[1]);
     return taps(layer->windows) * (layer->depthwise ? 1 : channels / static_cast<double>(layer->groups));
   }
+  if (const auto* linear = std::get_if<format::DynamicLinear>(&operation))
+    return static_cast<double>(model.values[linear->input].sizes.back());
+  if (const auto* attention = std::get_if<format::Attention>(&operation)) {  // and an exponential for each score
+    const auto keys = static_cast<double>(model.values[attention->key.of].sizes[1]);
+    return keys * (2 + kLeastWork / static_cast<double>(attention->head_size));
+  }
   if (const auto* pool = std::get_if<format::MaxPool>(&operation)) return taps(pool->windows);
   const auto* pool = std::get_if<format::AveragePool>(&operation);
   return pool == nullptr ? 1 : taps(pool->windows);

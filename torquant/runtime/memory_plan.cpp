@@ -16,7 +16,7 @@ constexpr size_t kReadBehind = 128;  // what kernels may read behind the last co
 
 size_t rounded(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
 
-bool is_float(const Value& value) { return value.type == format::ValueType::kFloat32; }
+bool is_codes(const Value& value) { return value.type == format::ValueType::kUint8; }
 
 Place place_of(const Value& value, size_t batch) {
   const size_t rank = value.sizes.size();
@@ -26,7 +26,7 @@ Place place_of(const Value& value, size_t batch) {
   place.depth = rank == 5 ? static_cast<size_t>(value.sizes[2]) : 1;
   place.height = rank >= 4 ? static_cast<size_t>(value.sizes[rank - 2]) : 1;
   place.width = rank == 2 ? 1 : static_cast<size_t>(value.sizes.back());
-  place.pixel_bytes = place.channels * (is_float(value) ? sizeof(float) : 1);
+  place.pixel_bytes = place.channels * format::bytes_of(value.type);
   return place;
 }
 
@@ -87,7 +87,7 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
     Place& place = plan.places[value];
     place.row_bytes = (place.left + place.width + place.right) * place.pixel_bytes;
     place.plane_bytes = (place.top + place.height + place.bottom) * place.row_bytes;
-    if (!is_float(model.values[value])) place.plane_bytes = rounded(place.plane_bytes, kAlignment);
+    if (is_codes(model.values[value])) place.plane_bytes = rounded(place.plane_bytes, kAlignment);
   }
 
   Sharing sharing(model.values.size());
@@ -107,19 +107,20 @@ MemoryPlan plan_memory(const Model& model, size_t batch) {
         same_layout(plan.places[flatten->input], plan.places[output])) {
       over = flatten->input;
     }
-    if (over < 0 || is_float(model.values[static_cast<ValueIndex>(over)])) continue;
+    if (over < 0 || !is_codes(model.values[static_cast<ValueIndex>(over)])) continue;
     sharing.join(output, static_cast<ValueIndex>(over));
     Life& life = lives[sharing.owner(output)];
     life.last = std::max(life.last, lives[output].last);
   }
 
-  std::vector<bool> is_users(model.values.size(), false);  // memory
+  std::vector<bool> is_others;  // memory: the user's, or the model's
+  for (const Value& value : model.values) is_others.push_back(value.is_constant());
   for (const std::vector<ValueIndex>* border : {&model.inputs, &model.outputs}) {
-    for (const ValueIndex value : *border) is_users[value] = is_float(model.values[value]);
+    for (const ValueIndex value : *border) is_others[value] = !is_codes(model.values[value]);
   }
   std::vector<ValueIndex> order;
   for (ValueIndex value = 0; value < model.values.size(); ++value) {
-    if (!is_users[value] && sharing.owner(value) == value) order.push_back(value);
+    if (!is_others[value] && sharing.owner(value) == value) order.push_back(value);
   }
   const auto size_of = [&](ValueIndex value) { return plan.places[value].bytes(); };
   std::sort(order.begin(), order.end(),

@@ -32,9 +32,11 @@ Result<void> check_borders(const format::Model& model) {
   for (const bool is_input : {true, false}) {
     for (const format::ValueIndex index : is_input ? model.inputs : model.outputs) {
       const format::Value& value = model.values[index];
-      if (value.type == format::ValueType::kFloat32) continue;
-      return ErrorText{
-          .where = (is_input ? "input " : "output ") + value.name, .what = "is of uint8", .allowed = "float32"};
+      const bool is_integers = value.type == format::ValueType::kInt64;
+      if (value.type == format::ValueType::kFloat32 || (is_input && is_integers)) continue;
+      return ErrorText{.where = (is_input ? "input " : "output ") + value.name,
+                       .what = is_integers ? "is of int64" : "is of uint8",
+                       .allowed = is_input ? "float32, int64" : "float32"};
     }
   }
   return {};
@@ -119,11 +121,14 @@ Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<cons
   arena_.reset(static_cast<uint8_t*>(::operator new(memory_bytes(), std::align_val_t(kAlignment))));
   clear(arena_.get(), memory_bytes());
   // bind() puts the user's pointers in place of those of inputs and outputs.
-  for (const Place& place : plan_->memory.places)
-    floats_.push_back(reinterpret_cast<float*>(arena_.get() + place.begin));
+  const std::vector<format::Value>& values = loaded_->model().values;
+  for (size_t i = 0; i < values.size(); ++i) {
+    plain_.push_back(values[i].is_constant() ? const_cast<float*>(values[i].constant.data())  // steps read it alone
+                                             : static_cast<void*>(arena_.get() + plan_->memory.places[i].begin));
+  }
 }
 
-Result<void> Session::bind(std::span<const float* const> inputs, std::span<float* const> outputs) {
+Result<void> Session::bind(std::span<const void* const> inputs, std::span<float* const> outputs) {
   const format::Model& model = loaded_->model();
   const auto counted = [](const char* what, size_t given, size_t wanted) {
     return ErrorText{
@@ -133,11 +138,32 @@ Result<void> Session::bind(std::span<const float* const> inputs, std::span<float
   if (outputs.size() != model.outputs.size()) return counted("outputs", outputs.size(), model.outputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i] == nullptr) return ErrorText{.where = "run", .what = "input " + std::to_string(i) + " is null"};
-    floats_[model.inputs[i]] = const_cast<float*>(inputs[i]);  // steps read it alone
+    plain_[model.inputs[i]] = const_cast<void*>(inputs[i]);  // steps read it alone
   }
+  if (Result<void> checked = check_ids(); !checked.ok()) return checked;
   for (size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i] == nullptr) return ErrorText{.where = "run", .what = "output " + std::to_string(i) + " is null"};
-    floats_[model.outputs[i]] = outputs[i];
+    plain_[model.outputs[i]] = outputs[i];
+  }
+  return {};
+}
+
+// Integers are the user's alone, so what tables do not have can be told before the run.
+Result<void> Session::check_ids() const {
+  const format::Model& model = loaded_->model();
+  for (const format::Node& node : model.nodes) {
+    const auto* embedding = std::get_if<format::Embedding>(&node.operation);
+    if (embedding == nullptr) continue;
+    const auto* ids = static_cast<const int64_t*>(plain_[embedding->input]);
+    const Place& place = plan_->memory.places[embedding->input];
+    const size_t columns = static_cast<size_t>(model.values[embedding->output].sizes.back());
+    const auto rows = static_cast<int64_t>(embedding->table.size() / columns);
+    for (size_t i = 0; i < place.batch * place.channels * place.pixels(); ++i) {
+      if (ids[i] >= 0 && ids[i] < rows) continue;
+      return ErrorText{.where = "input " + model.values[embedding->input].name,
+                       .what = "holds " + std::to_string(ids[i]) + " at place " + std::to_string(i),
+                       .allowed = "0 to " + std::to_string(rows - 1) + ", the rows of " + node.name};
+    }
   }
   return {};
 }
@@ -146,14 +172,15 @@ Memory Session::memory() const {
   return {.arena = arena_.get(),
           .scratch = arena_.get() + arena_bytes_,
           .scratch_step = plan_->steps.scratch_bytes,
-          .floats = floats_};
+          .plain = plain_};
 }
 
 void Session::run_step(const Step& step, const Memory& memory) {
+  if (step.prepares()) pool_.run([&](size_t part) { step.prepare(memory, part, pool_.threads()); });
   pool_.run([&](size_t part) { step.run(memory, part, pool_.threads()); });
 }
 
-Result<void> Session::run(std::span<const float* const> inputs, std::span<float* const> outputs) {
+Result<void> Session::run(std::span<const void* const> inputs, std::span<float* const> outputs) {
   if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;
   const Memory memory = this->memory();
   for (const std::unique_ptr<Step>& step : plan_->steps.steps) {
@@ -162,7 +189,7 @@ Result<void> Session::run(std::span<const float* const> inputs, std::span<float*
   return {};
 }
 
-Result<void> Session::profile(std::span<const float* const> inputs, std::span<float* const> outputs,
+Result<void> Session::profile(std::span<const void* const> inputs, std::span<float* const> outputs,
                               std::span<double> seconds) {
   using Clock = std::chrono::steady_clock;
   if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;

@@ -53,12 +53,12 @@ class Session {
   // standard library's and pass through.
   static Result<std::unique_ptr<Session>> make(std::shared_ptr<const LoadedModel> loaded, size_t batch, size_t threads);
 
-  // Pointers to float32 in PyTorch's order, by input and output of the model; sizes are the model's.
-  Result<void> run(std::span<const float* const> inputs, std::span<float* const> outputs);
+  // Pointers to float32 or int64, as the model says, in PyTorch's order, by input and output of the model; sizes are
+  // the model's. On an error nothing was written.
+  Result<void> run(std::span<const void* const> inputs, std::span<float* const> outputs);
 
   // The same, and adds to seconds[i] what node i took; [nodes of the model].
-  Result<void> profile(std::span<const float* const> inputs, std::span<float* const> outputs,
-                       std::span<double> seconds);
+  Result<void> profile(std::span<const void* const> inputs, std::span<float* const> outputs, std::span<double> seconds);
 
   size_t threads() const { return pool_.threads(); }
   // What it allocated for itself.
@@ -69,7 +69,8 @@ class Session {
  private:
   Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads);
 
-  Result<void> bind(std::span<const float* const> inputs, std::span<float* const> outputs);
+  Result<void> bind(std::span<const void* const> inputs, std::span<float* const> outputs);
+  Result<void> check_ids() const;
   Memory memory() const;
   void run_step(const Step& step, const Memory& memory);
 
@@ -82,7 +83,7 @@ class Session {
   ThreadPool pool_;
   size_t arena_bytes_ = 0;
   std::unique_ptr<uint8_t, Free> arena_;  // and each thread's scratch memory behind it
-  std::vector<float*> floats_;            // by value
+  std::vector<void*> plain_;              // by value
 };
 
 }  // namespace torquant::runtime

@@ -110,7 +110,7 @@ class SessionTest : public testing::Test {
   }
   void expect_right(Session& session, size_t batch) {
     std::vector<float> output(batch * 5, -1);
-    const float* inputs[] = {images_.data()};
+    const void* inputs[] = {images_.data()};
     float* outputs[] = {output.data()};
     const Result<void> done = session.run(inputs, outputs);
     ASSERT_TRUE(done.ok());
@@ -130,7 +130,7 @@ class SessionTest : public testing::Test {
       for (const size_t batch : {1, 4}) {
         for (const size_t threads : {1, 2, 3}) {
           std::vector<float> output(batch * outputs_of_image, -1);
-          const float* inputs[] = {images_.data()};
+          const void* inputs[] = {images_.data()};
           float* outputs[] = {output.data()};
           ASSERT_TRUE((*Session::make(loaded, batch, threads))->run(inputs, outputs).ok());
           for (size_t image = expected.size() / outputs_of_image; image < batch; ++image) {
@@ -197,14 +197,14 @@ TEST_F(SessionTest, SaysWhatDoesNotFit) {
   EXPECT_EQ(Session::make(loaded, 1, 0).error().allowed, "1 to 256");
   const auto session = Session::make(loaded, 1, 1);
   float output[5];
-  const float* inputs[] = {images_.data(), images_.data()};
+  const void* inputs[] = {images_.data(), images_.data()};
   float* outputs[] = {output};
   EXPECT_EQ((*session)->run(inputs, outputs).error().what, "2 inputs were given");
-  EXPECT_EQ((*session)->run(std::span(inputs).first(1), {}).error().what, "0 outputs were given");
+  EXPECT_EQ((*session)->run(std::span<const void* const>(inputs).first(1), {}).error().what, "0 outputs were given");
   inputs[0] = nullptr, outputs[0] = output;
-  EXPECT_EQ((*session)->run(std::span(inputs).first(1), outputs).error().what, "input 0 is null");
+  EXPECT_EQ((*session)->run(std::span<const void* const>(inputs).first(1), outputs).error().what, "input 0 is null");
   inputs[0] = images_.data(), outputs[0] = nullptr;
-  EXPECT_EQ((*session)->run(std::span(inputs).first(1), outputs).error().what, "output 0 is null");
+  EXPECT_EQ((*session)->run(std::span<const void* const>(inputs).first(1), outputs).error().what, "output 0 is null");
 }
 
 TEST_F(SessionTest, NamesAnIsaThatIsNotThere) {

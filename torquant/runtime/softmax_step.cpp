@@ -63,8 +63,8 @@ class SoftmaxStep : public Step {
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
     const PartRange range = part_of(outer_ * inner_, inner_ == 1 ? 1 : kGrain, part, parts);
-    const float* x = memory.floats[node_.input];
-    float* y = memory.floats[node_.output];
+    const float* x = memory.floats(node_.input);
+    float* y = memory.floats(node_.output);
     if (inner_ == 1) return run_rows(x, y, range);
     const SoftmaxColumns softmax{kernels_, count_, inner_, node_.log};
     for (size_t column = range.begin; column < range.end;) {
@@ -81,16 +81,8 @@ class SoftmaxStep : public Step {
                       .columns = count_,
                       .x = x + range.begin * count_,
                       .x_step = count_,
-                      .multiplier = nullptr,
-                      .mask = nullptr,
-                      .mask_step = 0,
-                      .first_visible_limit = SIZE_MAX,
-                      .limit_step = 0,
                       .y = y + range.begin * count_,
                       .y_step = count_,
-                      .codes = nullptr,
-                      .codes_step = 0,
-                      .inverse_sum = nullptr,
                       .log = node_.log});
   }
 

@@ -27,7 +27,7 @@ class ImageStep : public Step {
       const ImageArgs args{.channels = channels,
                            .height = place_.height,
                            .width = place_.width,
-                           .numbers = memory.floats[floats_] + piece * channels * pixels,
+                           .numbers = memory.floats(floats_) + piece * channels * pixels,
                            .codes = memory.arena + place_.first_pixel(image * place_.depth + z) + channel,
                            .row_bytes = place_.row_bytes,
                            .pixel_bytes = place_.pixel_bytes,

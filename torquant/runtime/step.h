@@ -14,13 +14,16 @@
 
 namespace torquant::runtime {
 
-// The memory of one run. `floats`: by value of the model, the user's of inputs and outputs, pieces of the arena of
-// other floats.
+// The memory of one run. `plain`: by value of the model, what is no code: the user's of inputs and outputs, the model's
+// of constants, pieces of the arena of other floats.
 struct Memory {
   uint8_t* arena;
   uint8_t* scratch;  // of the first thread; the others' follow, scratch_step bytes apart
   size_t scratch_step;
-  std::span<float* const> floats;
+  std::span<void* const> plain;
+
+  float* floats(format::ValueIndex value) const { return static_cast<float*>(plain[value]); }
+  const int64_t* integers(format::ValueIndex value) const { return static_cast<const int64_t*>(plain[value]); }
 };
 
 // One node, with everything that does not depend on the run worked out: which kernel, where its rows lie. Shared by all
@@ -29,6 +32,9 @@ class Step {
  public:
   virtual ~Step() = default;
   virtual void run(const Memory& memory, size_t part, size_t parts) const = 0;
+  // What all threads do before any of them runs.
+  virtual bool prepares() const { return false; }
+  virtual void prepare(const Memory& memory, size_t part, size_t parts) const { (void)memory, (void)part, (void)parts; }
   // What each thread needs of Memory::scratch.
   virtual size_t scratch_bytes() const { return 0; }
 };

@@ -14,6 +14,10 @@ struct StepMaker {
   CpuIsa isa;
 
   const Place& place(format::ValueIndex value) const { return plan.places[value]; }
+  // Of all images.
+  size_t elements_of(format::ValueIndex value) const {
+    return place(value).batch * place(value).channels * place(value).pixels();
+  }
   const TensorGrid& grid(format::ValueIndex value) const { return model.values[value].grid; }
   bool is_float(format::ValueIndex value) const { return model.values[value].type == format::ValueType::kFloat32; }
 };
@@ -50,6 +54,14 @@ MadeStep make_step(const StepMaker& maker, const format::FloatBinary& node);
 MadeStep make_step(const StepMaker& maker, const format::FloatMean& node);
 MadeStep make_float_step(const StepMaker& maker, const format::Concat& node);
 MadeStep make_float_step(const StepMaker& maker, const format::Rearrange& node);
+// embedding_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::FromIntegers& node);
+MadeStep make_step(const StepMaker& maker, const format::Embedding& node);
+// rows_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::Normalize& node);
+MadeStep make_step(const StepMaker& maker, const format::DynamicLinear& node);
+// attention_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::Attention& node);
 // softmax_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
 

@@ -22,9 +22,21 @@ namespace {
 
 struct TensorInfo {
   std::string name;
+  torquant_dtype dtype;
   std::vector<int64_t> sizes;
   size_t bytes;
 };
+
+// A dtype as messages show it, and how its numbers must be aligned.
+struct DtypeFacts {
+  const char* constant;
+  const char* name;
+  size_t bytes;
+};
+DtypeFacts facts_of(torquant_dtype dtype) {
+  return dtype == TORQUANT_INT64 ? DtypeFacts{"TORQUANT_INT64", "int64", sizeof(int64_t)}
+                                 : DtypeFacts{"TORQUANT_FLOAT32", "float32", sizeof(float)};
+}
 
 struct Infos {
   std::vector<TensorInfo> inputs, outputs;
@@ -40,7 +52,7 @@ struct torquant_model {
 struct torquant_session {
   std::unique_ptr<Session> session;
   Infos infos;
-  std::vector<const float*> inputs;  // what run() hands on
+  std::vector<const void*> inputs;  // what run() hands on
   std::vector<float*> outputs;
 };
 
@@ -90,7 +102,11 @@ std::vector<TensorInfo> infos_of(const torquant::format::Model& model,
   std::vector<TensorInfo> infos;
   for (const torquant::format::ValueIndex index : values) {
     const torquant::format::Value& value = model.values[index];
-    TensorInfo info{.name = value.name, .sizes = value.sizes, .bytes = sizeof(float)};
+    const bool is_integers = value.type == torquant::format::ValueType::kInt64;
+    TensorInfo info{.name = value.name,
+                    .dtype = is_integers ? TORQUANT_INT64 : TORQUANT_FLOAT32,
+                    .sizes = value.sizes,
+                    .bytes = bytes_of(value.type)};
     info.sizes[0] = batch;
     for (const int64_t size : info.sizes) info.bytes *= static_cast<size_t>(size);
     infos.push_back(std::move(info));
@@ -131,7 +147,7 @@ torquant_status tell(const char* function, const std::vector<TensorInfo>& infos,
   const TensorInfo& told = infos[index];
   *info = {.struct_size = info->struct_size,
            .name = told.name.c_str(),
-           .dtype = TORQUANT_FLOAT32,
+           .dtype = told.dtype,
            .rank = told.sizes.size(),
            .sizes = told.sizes.data(),
            .bytes = told.bytes};
@@ -180,14 +196,17 @@ torquant_status check_buffers(const char* what, const std::vector<TensorInfo>& i
                    allowed);
     };
     if (buffer.data == nullptr) return bad("has null data");
-    if (buffer.dtype != TORQUANT_FLOAT32) {
-      return bad("has dtype " + std::to_string(static_cast<int>(buffer.dtype)), "TORQUANT_FLOAT32 (1)");
+    const DtypeFacts dtype = facts_of(infos[i].dtype);
+    if (buffer.dtype != infos[i].dtype) {
+      return bad("has dtype " + std::to_string(static_cast<int>(buffer.dtype)),
+                 std::string(dtype.constant) + " (" + std::to_string(static_cast<int>(infos[i].dtype)) + ")");
     }
     if (buffer.bytes != infos[i].bytes) {
       return bad("has " + std::to_string(buffer.bytes) + " bytes", std::to_string(infos[i].bytes));
     }
-    if (reinterpret_cast<uintptr_t>(buffer.data) % alignof(float) != 0) {
-      return bad("begins at no multiple of 4 bytes", "addresses that numbers of float32 have");
+    if (reinterpret_cast<uintptr_t>(buffer.data) % dtype.bytes != 0) {
+      return bad("begins at no multiple of " + std::to_string(dtype.bytes) + " bytes",
+                 std::string("addresses that numbers of ") + dtype.name + " have");
     }
   }
   return TORQUANT_OK;
@@ -301,7 +320,7 @@ torquant_status torquant_session_create(const torquant_model* model, const torqu
         Session::make(model->loaded, static_cast<size_t>(chosen.batch), static_cast<size_t>(chosen.threads));
     if (!made.ok()) return fail(TORQUANT_INVALID_ARGUMENT, made.error());
     Infos infos = infos_of(held, chosen.batch);
-    std::vector<const float*> inputs(infos.inputs.size());
+    std::vector<const void*> inputs(infos.inputs.size());
     std::vector<float*> outputs(infos.outputs.size());
     *session = new torquant_session{*std::move(made), std::move(infos), std::move(inputs), std::move(outputs)};
     return TORQUANT_OK;
@@ -336,7 +355,7 @@ torquant_status torquant_session_run(torquant_session* session, const torquant_i
     if (status == TORQUANT_OK) status = check_buffers("output", session->infos.outputs, outputs, output_count);
     if (status == TORQUANT_OK) status = check_overlaps(inputs, input_count, outputs, output_count);
     if (status != TORQUANT_OK) return status;
-    for (size_t i = 0; i < input_count; ++i) session->inputs[i] = static_cast<const float*>(inputs[i].data);
+    for (size_t i = 0; i < input_count; ++i) session->inputs[i] = inputs[i].data;
     for (size_t i = 0; i < output_count; ++i) session->outputs[i] = static_cast<float*>(outputs[i].data);
     const Result<void> done = session->session->run(session->inputs, session->outputs);
     return done.ok() ? TORQUANT_OK : fail(TORQUANT_INVALID_ARGUMENT, done.error());

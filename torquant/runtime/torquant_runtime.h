@@ -46,7 +46,10 @@ const char* torquant_version(void);
 int32_t torquant_abi_version(void);
 
 /* Of numbers in the caller's buffers. 0 is none, so that one that was forgotten is an error. */
-typedef enum torquant_dtype { TORQUANT_FLOAT32 = 1 } torquant_dtype;
+typedef enum torquant_dtype {
+  TORQUANT_FLOAT32 = 1,
+  TORQUANT_INT64 = 2 /* of inputs: the ids of tokens, masks */
+} torquant_dtype;
 
 /* ---- Models. One that is loaded never changes: any number of threads may use it at once. ---- */
 

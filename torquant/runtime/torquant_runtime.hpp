@@ -102,6 +102,9 @@ struct SessionOptions {
 inline torquant_input input(const std::vector<float>& numbers) {
   return {numbers.data(), numbers.size() * sizeof(float), TORQUANT_FLOAT32};
 }
+inline torquant_input input(const std::vector<int64_t>& numbers) {
+  return {numbers.data(), numbers.size() * sizeof(int64_t), TORQUANT_INT64};
+}
 inline torquant_output output(std::vector<float>& numbers) {
   return {numbers.data(), numbers.size() * sizeof(float), TORQUANT_FLOAT32};
 }

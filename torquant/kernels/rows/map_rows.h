@@ -20,7 +20,7 @@ template <class R>
 void map_rows(const MapRowsArgs& args) {
   using Floats = typename R::Floats;
   const Floats a = R::all(args.a), b = R::all(args.b), zero = R::all(0), one = R::all(1), three = R::all(3),
-               six = R::all(6);
+               six = R::all(6), least = R::all(0x1p-149f);
   // f(Floats x) for each number.
 #define TORQUANT_MAP(formula) return map_each<R>(args, [=](Floats x) TORQUANT_INLINED { return formula; })
   switch (args.function) {
@@ -66,6 +66,8 @@ void map_rows(const MapRowsArgs& args) {
       TORQUANT_MAP(mish<R>(x));
     case MapFunction::kSoftplus:
       TORQUANT_MAP(R::if_less(b, x * a, x, softplus<R>(x * a) / a));
+    case MapFunction::kNotEqual:
+      TORQUANT_MAP(R::if_less(absolute<R>(x - a), least, zero, one));
   }
 #undef TORQUANT_MAP
 }

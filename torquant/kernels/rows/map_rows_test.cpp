@@ -112,6 +112,14 @@ TEST(HardFunctions, RoundEachStep) {
   }
 }
 
+TEST(NotEqual, TellsWhatIsAnotherNumber) {
+  for (const float x : numbers()) EXPECT_EQ(apply(MapFunction::kNotEqual, x), x != 0.0f ? 1.0f : 0.0f) << x;
+  EXPECT_EQ(apply(MapFunction::kNotEqual, std::numeric_limits<float>::denorm_min()), 1.0f);
+  EXPECT_EQ(apply(MapFunction::kNotEqual, std::numeric_limits<float>::quiet_NaN()), 1.0f);
+  EXPECT_EQ(apply(MapFunction::kNotEqual, kInfinity), 1.0f);
+  EXPECT_EQ(apply(MapFunction::kNotEqual, -0.0f), 0.0f);
+}
+
 TEST(BinaryFunctions, GiveEachOperation) {
   const std::vector<float> a = {1.5f, -2.25f, 3.1f, 0, kInfinity}, b = {0.3f, 7, -0.1f, 0, 2};
   std::vector<float> y(a.size());

@@ -53,28 +53,15 @@ struct NormalizeRowsArgs {
   size_t y_step;
 };
 
-// p = e^(s - max s) over a row, s = x * multiplier + mask, rounded once. A row whose every column is hidden, or has
-// -inf, gives zeros, as PyTorch's attention does (its softmax: NaN). A NaN, or +inf, makes its whole row NaN.
+// y = p / Σ p (as p * (1 / Σ p)) with p = e^(x - max x) over a row, or its logarithm. A row of -inf alone gives zeros
+// (PyTorch: NaN). A NaN, or +inf, makes its whole row NaN.
 struct SoftmaxRowsArgs {
   size_t rows, columns;
   const float* x;
   size_t x_step;
-  const float* multiplier;  // [rows]; null: 1
-  const float* mask;        // 0, -inf or numbers; null for none
-  size_t mask_step;         // 0: the same for all rows
-
-  // Row r sees columns [0, min(columns, first_visible_limit + r * limit_step)): SIZE_MAX and 0 for all.
-  size_t first_visible_limit, limit_step;
-
-  float* y;  // p / Σ p (as p * (1 / Σ p)), or null; may be x
+  float* y;  // may be x
   size_t y_step;
-
-  // With y null: rne(255 p), NaN as 0; zeros behind `columns` up to the next multiple of 4.
-  uint8_t* codes;
-  size_t codes_step;
-  float* inverse_sum;  // [rows], with codes: 1 / Σ codes, 0 where a row sees nothing
-
-  bool log = false;  // y = s - max s - log Σ p instead
+  bool log;  // y = x - max x - log Σ p instead
 };
 
 // The mean of each row.
@@ -108,8 +95,9 @@ enum class MapFunction : uint8_t {
   kGeluTanh,
   kMish,
   kSoftplus,  // log(1 + e^(a x)) / a, and x where a x > b
+  kNotEqual,  // 1 where x is not a, a finite number, else 0
 };
-constexpr size_t kMapFunctions = 21;
+constexpr size_t kMapFunctions = 22;
 
 struct MapRowsArgs {
   size_t count;

@@ -61,23 +61,14 @@ void normalize(const RowsKernels& kernels, size_t rows, size_t columns, Arrays& 
                      .y_step = columns});
 }
 
-template <bool codes>
 void softmax(const RowsKernels& kernels, size_t rows, size_t columns, Arrays& of) {
-  static const std::vector<float> mask(4096, 0);
   kernels.softmax({.rows = rows,
                    .columns = columns,
                    .x = of.x.data(),
                    .x_step = columns,
-                   .multiplier = codes ? of.scale.data() : nullptr,
-                   .mask = codes ? mask.data() : nullptr,
-                   .mask_step = 0,
-                   .first_visible_limit = SIZE_MAX,
-                   .limit_step = 0,
-                   .y = codes ? nullptr : of.y.data(),
+                   .y = of.y.data(),
                    .y_step = columns,
-                   .codes = of.codes.data(),
-                   .codes_step = columns,
-                   .inverse_sum = of.scale.data()});
+                   .log = false});
 }
 
 constexpr Task kTasks[] = {
@@ -89,9 +80,8 @@ constexpr Task kTasks[] = {
     {"quantize 8x384", 8, 384, quantize<false>},
     {"layer norm of a sum 128x384", 128, 384, normalize<true, false>},
     {"RMS norm 128x384", 128, 384, normalize<false, true>},
-    {"softmax 1536x128", 1536, 128, softmax<false>},
-    {"softmax to codes 1536x128", 1536, 128, softmax<true>},
-    {"softmax 1536x37", 1536, 37, softmax<false>},
+    {"softmax 1536x128", 1536, 128, softmax},
+    {"softmax 1536x37", 1536, 37, softmax},
     {"gelu 128x1536", 128, 1536, map<MapFunction::kGelu>},
     {"gelu_tanh 128x1536", 128, 1536, map<MapFunction::kGeluTanh>},
     {"silu 128x1536", 128, 1536, map<MapFunction::kSilu>},

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "torquant/graph/program.h"
+#include "torquant/lower/runtime_builder.h"
+
+namespace torquant::runtime_lowering {
+
+// Appends masks, which are floats of 0 and 1, and scaled dot product attention.
+class AttentionEmitter {
+ public:
+  explicit AttentionEmitter(ModelBuilder& builder) : builder_(builder) {}
+
+  // False, and nothing appended, where `node` is none of these.
+  bool emit(const Node& node);
+
+ private:
+  struct Heads {
+    format::Attention::Rows rows;
+    int64_t count;  // of heads that differ
+  };
+
+  bool emit_conversion(const Node& node);
+  bool emit_and(const Node& node);
+  bool emit_attention(const Node& node);
+  // Where the rows lie of what attention takes as [N, heads, T, head_size].
+  std::optional<Heads> rows_of(const Node& node, const Value* value, const char* name);
+  // The mask as floats that are added; -1 for none; nothing where it cannot be made.
+  std::optional<int64_t> mask_of(const Node& node, const Value* mask, bool& causal);
+
+  ModelBuilder& builder_;
+  std::unordered_map<const Value*, ValueIndex> masks_;
+};
+
+}  // namespace torquant::runtime_lowering
