@@ -162,7 +162,7 @@ void compare(const Options& options) {
   throw Error({.where = fmt::format("{} ({})", bad->node, bad->operation),
                .what = bad->is_codes ? fmt::format("alone, its codes differ by up to {} steps", bad->alone->steps)
                                      : fmt::format("alone, it is {} from the program", decibels(bad->alone->sqnr)),
-               .allowed = bad->is_codes ? "1 step" : "80 dB or more"});
+               .allowed = bad->is_codes ? "1 step" : fmt::format("{:.0f} dB or more", bad->least_sqnr())});
 }
 
 }  // namespace

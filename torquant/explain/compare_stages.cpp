@@ -157,6 +157,7 @@ class Comparison {
     stage.alone = difference(output, run_model(alone.model, inputs, batch_)[0]);
     for (const size_t other : alone.nodes) {
       if (other != node) stage.with.push_back(other);
+      stage.has_attention |= std::holds_alternative<format::Attention>(model_.nodes[other].operation);
     }
   }
 
@@ -195,9 +196,8 @@ class Comparison {
 }  // namespace
 
 bool Stage::holds() const {
-  constexpr double kLeastOfFloats = 80;  // dB
   if (!alone) return true;
-  return is_codes ? alone->steps <= 1 : alone->sqnr >= kLeastOfFloats;
+  return is_codes ? alone->steps <= 1 : alone->sqnr >= least_sqnr();
 }
 
 std::vector<Stage> compare_stages(const Program& converted, const Model& model, const std::vector<at::Tensor>& inputs) {

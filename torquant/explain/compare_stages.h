@@ -25,16 +25,19 @@ struct Stage {
   std::string operation;  // "Layer", …
   std::string value;      // the name of its output
   std::vector<int64_t> sizes;
-  bool is_codes = true;  // else of floats
+  bool is_codes = true;        // else of floats
+  bool has_attention = false;  // it, or what ran with it: on integers where the program computes in float (K10)
   // Run by itself on the program's own values. Nothing where the program has no such value.
   std::optional<Difference> alone = std::nullopt;
   std::vector<size_t> with = {};  // nodes before it that ran with it, since the program does not have what they give
   // In a run of the whole model.
   std::optional<Difference> in_chain = std::nullopt;
 
-  // At most one step, as docs/semantics.md promises of a node alone; floats: 80 dB, since float32 adds up the same
-  // products in another order. True where nothing is compared.
+  // At most one step, as docs/semantics.md promises of a node alone; floats: least_sqnr(). True where nothing is
+  // compared.
   bool holds() const;
+  // 80 dB, since float32 adds up the same products in another order; 20 with attention.
+  double least_sqnr() const { return has_attention ? 20 : 80; }
 };
 
 // Runs `converted` on LibTorch, and of `model`, which lower_to_runtime made of it, each node by itself on the values of

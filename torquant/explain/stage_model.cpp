@@ -21,10 +21,10 @@ class Copier {
     stage_.model.source = whole.source;
   }
 
-  // As an input of reals, with a node that quantizes them to the codes they stand for.
+  // Codes as an input of reals, with a node that quantizes them to the codes they stand for.
   void take_in(ValueIndex value) {
     stage_.inputs.push_back(value);
-    if (whole_.values[value].type == ValueType::kFloat32) {
+    if (whole_.values[value].type != ValueType::kUint8) {
       stage_.model.inputs.push_back(place_of(value));
       return;
     }
@@ -111,7 +111,7 @@ StageModel model_of_stage(const Model& whole, size_t node, const std::vector<boo
   std::reverse(nodes.begin(), nodes.end());
   Copier copier(whole);
   for (ValueIndex value = 0; value < whole.values.size(); ++value) {
-    if (read[value]) copier.take_in(value);
+    if (read[value] && !whole.values[value].is_constant()) copier.take_in(value);
   }
   for (const size_t i : nodes) copier.take(i);
   copier.give_out(output_of(whole.nodes[node].operation));

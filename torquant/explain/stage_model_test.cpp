@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_transformer.h"
 
 namespace torquant {
 namespace {
@@ -52,6 +53,18 @@ TEST_F(StageModels, AllOutputs) {
   EXPECT_EQ(stage.inputs, (Values{0}));
   EXPECT_EQ(stage.model.outputs.size(), tiny.model.nodes.size());
   EXPECT_EQ(stage.model.values[stage.model.outputs[7]].name, "y");
+}
+
+TEST(StageModelOfATransformer, TakesIntegersAndConstantsAsTheyAre) {
+  TinyTransformer tiny;
+  const std::vector<bool> known(tiny.model.values.size(), true);
+  for (size_t node = 0; node < tiny.model.nodes.size(); ++node) {
+    const StageModel stage = model_of_stage(tiny.model, node, known);
+    EXPECT_TRUE(format::check_model(stage.model).ok()) << tiny.model.nodes[node].name;
+    EXPECT_EQ(stage.model.nodes.size(), 1u);
+  }
+  EXPECT_EQ(model_of_stage(tiny.model, 1, known).inputs, (Values{2})) << "positions are the model's";
+  EXPECT_TRUE(format::check_model(model_that_shows_all(tiny.model).model).ok());
 }
 
 }  // namespace

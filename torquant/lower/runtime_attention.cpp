@@ -3,10 +3,8 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/zeros.h>
 
 #include <cmath>
-#include <limits>
 
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"

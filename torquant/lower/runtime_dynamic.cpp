@@ -112,7 +112,8 @@ void fuse(Program& program, const std::vector<DynamicLayer>& layers, Facts& fact
   for (const DynamicLayer& layer : layers) channels += layer.weight.codes.size(0);
   sizes.back() = channels;
   Value* output = graph.add_output(node, node->name(), contiguous_meta(at::kFloat, sizes));
-  facts.dynamic.emplace(node, pack(layers, made));
+  facts.dynamic.emplace(
+      node, Facts::Dynamic{pack(layers, made), layers.size() == 1 ? first->output()->name() : output->name()});
   int64_t begin = 0;
   for (const DynamicLayer& layer : layers) {
     Value* part = output;

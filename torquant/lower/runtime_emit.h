@@ -19,7 +19,11 @@ struct Facts {
     std::string name;      // of its output, as it was before
   };
   std::unordered_map<const Node*, Layer> layers;
-  std::unordered_map<const Node*, format::DynamicLinear> dynamic;  // all but the values
+  struct Dynamic {
+    format::DynamicLinear packed;  // all but the values
+    std::string name;              // of its output, as it was before
+  };
+  std::unordered_map<const Node*, Dynamic> dynamic;
   std::unordered_map<const Value*, TensorGrid>
       grids;  // of what was a quantize node's output before it became a table's
 };

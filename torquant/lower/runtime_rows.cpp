@@ -90,9 +90,11 @@ bool RowEmitter::emit_dynamic_linear(const Node& node) {
   const Value* input = node.input("input");
   const std::optional<ValueIndex> x = builder_.is_float(input) ? builder_.find(input) : std::nullopt;
   if (!x) return false;
-  format::DynamicLinear linear = facts_.dynamic.at(&node);
+  const Facts::Dynamic& fused = facts_.dynamic.at(&node);
+  format::DynamicLinear linear = fused.packed;
   linear.input = *x;
   linear.output = builder_.add_floats(*node.output());
+  builder_.rename_last(fused.name);
   builder_.add_node(node, linear);
   return true;
 }
