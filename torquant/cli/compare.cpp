@@ -118,6 +118,16 @@ nlohmann::ordered_json json_of(const std::vector<Stage>& stages) {
   return list;
 }
 
+// `worst`: the one with the most steps.
+std::string summary_of(const Stage& worst, const std::vector<Stage>& stages) {
+  const int64_t most = worst.alone && worst.is_codes ? worst.alone->steps : -1;
+  if (most == 0) return "all codes are equal";
+  if (most > 0) return fmt::format("at most {} step{} ({})", most, most == 1 ? "" : "s", worst.node);
+  const auto sqnr = [](const Stage& stage) { return stage.alone ? stage.alone->sqnr : INFINITY; };
+  const Stage& least = *std::ranges::min_element(stages, {}, sqnr);
+  return fmt::format("{} at least ({})", decibels(sqnr(least)), least.node);
+}
+
 void compare(const Options& options) {
   const Program program = load_pt2(options.program);
   const std::vector<at::Tensor> inputs = input_tensors(options.input, program);
@@ -147,10 +157,7 @@ void compare(const Options& options) {
     fmt::print("{}\n", result.dump());
   } else {
     print_stages(stages);
-    const int64_t most = std::max<int64_t>(0, steps(worst));
-    fmt::print("\n{} of {} nodes alone: ", compared, stages.size());
-    fmt::print("{}", most == 0 ? "all codes are equal"
-                               : fmt::format("at most {} step{} ({})", most, most == 1 ? "" : "s", worst.node));
+    fmt::print("\n{} of {} nodes alone: {}", compared, stages.size(), summary_of(worst, stages));
     for (const format::ValueIndex index : made.model().outputs) {
       const std::optional<Difference>& end = output(index).in_chain;
       fmt::print("; output {} in the chain: {}", output(index).value, end ? decibels(end->sqnr) : "not compared");
