@@ -60,7 +60,8 @@ Program program_of(const format::Model& model) {
     std::vector<Dim> sizes(stored.begin(), stored.end());
     if (model.most_batch > model.least_batch) sizes[0] = SymbolicDim{.expr = batch, .hint = model.least_batch};
     program.input_specs().push_back({InputKind::kUser, ""});
-    program.graph().add_input(model.values[input].name, contiguous_meta(dtype_of(model.values[input]), std::move(sizes)));
+    program.graph().add_input(model.values[input].name,
+                              contiguous_meta(dtype_of(model.values[input]), std::move(sizes)));
   }
   return program;
 }
