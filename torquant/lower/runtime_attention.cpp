@@ -80,7 +80,8 @@ bool AttentionEmitter::emit_and(const Node& node) {
   const size_t rank = node.output()->tensor().rank();
   const std::optional<ModelBuilder::Moved> moved = builder_.places_of(a);
   const std::optional<at::Tensor> other = builder_.constant(b);
-  if (moved && other && other->all().item<bool>()) {
+  const bool keeps_batch = moved && (moved->places.dim() == static_cast<int64_t>(rank) || builder_.is_of_one_image());
+  if (keeps_batch && other && other->all().item<bool>()) {
     std::vector<int64_t> sizes;
     for (const Dim& size : node.output()->tensor().sizes) sizes.push_back(hint_of(size).value_or(0));
     sizes[0] = 1;
@@ -132,6 +133,7 @@ std::optional<int64_t> AttentionEmitter::mask_of(const Node& node, const Value* 
   }
   const std::optional<ModelBuilder::Moved> moved = builder_.places_of(mask);
   if (!moved || moved->places.dim() > 4) return std::nullopt;
+  if (moved->places.dim() < 4 && !builder_.is_of_one_image()) return std::nullopt;  // its first size is no batch
   at::Tensor places = moved->places;
   while (places.dim() < 4) places = places.unsqueeze(1);
   places = without_repetitions(places);

@@ -64,6 +64,8 @@ class ModelBuilder {
   // That `value` has them; none of it is made before a node that computes asks for it.
   void set_moved(const Value* value, const Moved& moved);
   void emit_moved(const Node& node, const Moved& moved, ValueIndex output);
+  // Whether all values are of a single image, so that their first size may be taken for another.
+  bool is_of_one_image() const { return made_.model.most_batch == 1; }
   bool is_integers(ValueIndex index) const { return value(index).type == format::ValueType::kInt64; }
 
   void problem(std::string text) { problems_.push_back(std::move(text)); }

@@ -43,6 +43,12 @@ at::Tensor take(const Node& node, const at::Tensor& places, const ConstantOf& co
   return at::index(places, all);
 }
 
+// New dimensions come in front: they may not be where the batch is, unless that is one image.
+bool has_batch_in_front(const Node& node) {
+  const TensorMeta& from = first_input(node)->tensor();
+  return from.rank() == node.output()->tensor().rank() || from.sizes[0] == Dim(int64_t{1});
+}
+
 // A conversion to the dtype that is there already.
 bool changes_nothing(const Node& node) {
   static const std::unordered_set<OpId> kConversions = {OpId{"aten.to.device"}, OpId{"aten.to.dtype"},
@@ -71,7 +77,7 @@ at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int
   if (op == kPermute) return places.permute(ints_arg(node, "dims"));
   if (op == kTranspose) return places.transpose(int_arg(node, "dim0"), int_arg(node, "dim1"));
   if (op == kSelect) return places.select(int_arg(node, "dim"), int_arg(node, "index"));
-  if (op == kExpand) return places.expand(sizes);
+  if (op == kExpand) return has_batch_in_front(node) ? places.expand(sizes) : at::Tensor();
   if (op == kPixelShuffle) return at::pixel_shuffle(places, int_arg(node, "upscale_factor"));
   if (op == kSlice) {
     const auto bound = [&](const char* name) {

@@ -162,6 +162,23 @@ TEST_F(RuntimeTransformer, CombinesMasksWithConstants) {
   EXPECT_GT(sqnr(attention(net.input("x", {2, kTokens, kWidth}), kHeads, {{"attn_mask", both}})), 35);
 }
 
+// PyTorch takes the first size of such a mask for heads, or for queries.
+TEST_F(RuntimeTransformer, RefusesMasksWhoseFirstSizeIsNoBatch) {
+  Value* mask = net.input("mask", {2, kTokens, kTokens});
+  Value* x = net.input("x", {2, kTokens, 2 * kHeadSize});
+  Value* split = heads(x, 2);
+  const std::string text = refusal(op("scaled_dot_product_attention.default",
+                                      {{"query", split}, {"key", split}, {"value", split}, {"attn_mask", mask}}));
+  EXPECT_NE(text.find("aten.scaled_dot_product_attention.default"), std::string::npos) << text;
+}
+
+TEST_F(RuntimeTransformer, RefusesToRepeatTheBatchAlongAnotherSize) {
+  Value* x = net.input("x", {4, 4});
+  const std::string text =
+      refusal(op("relu.default", {{"self", op("expand.default", {{"self", x}, {"size", Ints{4, 4, 4}}})}}));
+  EXPECT_NE(text.find("aten.expand.default"), std::string::npos) << text;
+}
+
 TEST_F(RuntimeTransformer, SeesACausalMaskInAConstant) {
   Value* causal = net.buffer("causal", at::ones({kTokens, kTokens}, at::kBool).tril());
   EXPECT_GT(sqnr(attention(net.input("x", {2, kTokens, kWidth}), kHeads, {{"attn_mask", causal}})), 35);
