@@ -84,14 +84,13 @@ struct Quantized {
   std::vector<int32_t> zero_point;
 };
 
-inline Quantized quantize(const RowsKernels& kernels, const Rows& of, bool symmetric) {
+inline Quantized quantize(const RowsKernels& kernels, const Rows& of) {
   const size_t step = of.columns + 5;
   Quantized made{Codes(of.rows * step, kUntouchedCode), Floats(of.rows), std::vector<int32_t>(of.rows)};
   kernels.quantize({.rows = of.rows,
                     .columns = of.columns,
                     .x = of.x.data(),
                     .x_step = of.step,
-                    .symmetric = symmetric,
                     .codes = made.codes.data(),
                     .codes_step = step,
                     .scale = made.scale.data(),

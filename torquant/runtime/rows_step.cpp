@@ -84,7 +84,6 @@ class DynamicLinearStep : public Step {
                               .columns = inputs_,
                               .x = memory.floats(node_.input) + row * inputs_,
                               .x_step = inputs_,
-                              .symmetric = false,
                               .codes = codes,
                               .codes_step = codes_step_,
                               .scale = scale,

@@ -1,9 +1,7 @@
 #include "torquant/kernels/attention/attention.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <limits>
 
 #include "torquant/kernels/attention/attention_kernels.h"
 #include "torquant/kernels/attention/pack_keys.h"
@@ -30,7 +28,7 @@ struct Layout {
 
   size_t keys, key_start, key_multiplier, values, value_multiplier, head;  // of a head; the last: all of it
   size_t zeros, threads;                                                   // behind the heads
-  size_t q_codes, q_scale, scores, codes, inverse_sum, mask, thread;       // of a thread; the last: all of it
+  size_t q_codes, q_scale, scores, codes, inverse_sum, thread;             // of a thread; the last: all of it
 
   explicit Layout(const AttentionArgs& args) {
     dim_step = round_up(args.head_dim, 64);
@@ -65,7 +63,6 @@ struct Layout {
     scores = place(std::max(score_bytes, kKeys * dim_step));
     codes = place(score_bytes / sizeof(float) + kMostRows * 128);  // code_step is below key_step + 128
     inverse_sum = place(kMostRows * sizeof(float));
-    mask = place(args.visible == nullptr ? 0 : score_bytes);
     thread = end;
   }
 };
@@ -173,25 +170,13 @@ class TileRun {
   }
 
   void weigh_keys(const Tile& tile) const {
-    size_t mask_step = args_.mask_steps.token;
     const size_t mask_row = row_of(args_.mask_steps, tile.batch, tile.head, tile.query);
-    const float* mask = args_.mask == nullptr ? nullptr : args_.mask + mask_row;
-    if (args_.visible != nullptr) {
-      auto* numbers = at<float>(thread_, layout_.mask);
-      for (size_t row = 0; row < (mask_step == 0 ? 1 : tile.rows); ++row) {
-        const uint8_t* visible = args_.visible + mask_row + row * mask_step;
-        for (size_t key = 0; key < tile.keys; ++key)
-          numbers[row * layout_.key_step + key] = visible[key] != 0 ? 0 : -std::numeric_limits<float>::infinity();
-      }
-      mask = numbers;
-      if (mask_step != 0) mask_step = layout_.key_step;
-    }
     kernels_.weigh_keys({.rows = tile.rows,
                          .keys = tile.keys,
                          .scores = at<float>(thread_, layout_.scores),
                          .score_step = layout_.key_step,
-                         .mask = mask,
-                         .mask_step = mask_step,
+                         .mask = args_.mask == nullptr ? nullptr : args_.mask + mask_row,
+                         .mask_step = args_.mask_steps.token,
                          .first_limit = args_.causal ? tile.query + 1 : SIZE_MAX,
                          .limit_step = args_.causal ? 1UL : 0UL,
                          .codes = thread_ + layout_.codes,

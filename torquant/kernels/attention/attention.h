@@ -27,10 +27,9 @@ struct AttentionArgs {
   AttentionSteps q_steps, k_steps, v_steps;
   float scale;
 
-  // At most one of two, null for none: numbers that are added (below -2.3e38: hidden, as -inf), or bytes, 0 for keys
-  // that a query does not see. A row is that of a query; steps are 0 where the mask is the same for all.
+  // Numbers that are added (below -2.3e38: hidden, as -inf); null for none. A row is that of a query; steps are 0 where
+  // the mask is the same for all.
   const float* mask = nullptr;
-  const uint8_t* visible = nullptr;
   AttentionSteps mask_steps = {};
   bool causal = false;  // query i sees keys 0 to i, as with PyTorch's is_causal; with a mask, what both show
 

@@ -20,12 +20,10 @@ namespace {
 constexpr float kLog2E = 1.44269504f;
 constexpr float kHidden = -std::numeric_limits<float>::infinity();
 
-enum class Mask { kNone, kNumbers, kBytes };
-
 struct Case {
   size_t queries, keys, head_dim, value_dim;
   size_t batch = 1, heads = 1, kv_heads = 1, parts = 1;
-  Mask mask = Mask::kNone;
+  bool mask = false;
   bool mask_of_all = false;  // one row for all batches, heads and queries
   bool causal = false;
   float hidden_share = 0.3f;
@@ -41,7 +39,6 @@ struct Input {
         mask(how.batch * how.heads * how.queries * how.keys) {
     for (float& number : mask) {
       const bool hidden = std::uniform_real_distribution<float>()(random) < how.hidden_share;
-      visible.push_back(hidden ? 0 : 1 + random() % 255);
       number = hidden ? kHidden : std::normal_distribution<float>()(random);
     }
   }
@@ -55,7 +52,6 @@ struct Input {
 
   std::mt19937 random;
   std::vector<float> q, k, v, mask;
-  std::vector<uint8_t> visible;
 };
 
 AttentionSteps steps_of(size_t tokens, size_t heads, size_t dim) {
@@ -81,8 +77,7 @@ AttentionArgs args_of(const Case& how, const Input& input, std::vector<float>& o
                      .causal = how.causal,
                      .out = out.data(),
                      .out_steps = steps_of(how.queries, how.heads, how.value_dim + 3)};
-  if (how.mask == Mask::kNumbers) args.mask = input.mask.data();
-  if (how.mask == Mask::kBytes) args.visible = input.visible.data();
+  if (how.mask) args.mask = input.mask.data();
   if (!how.mask_of_all) {
     args.mask_steps = {.batch = how.heads * how.queries * how.keys, .head = how.queries * how.keys, .token = how.keys};
   }
@@ -134,7 +129,6 @@ std::vector<float> mask_row(const AttentionArgs& args, size_t batch, size_t head
   const size_t from = place(args.mask_steps, batch, head, query);
   for (size_t key = 0; key < args.keys; ++key) {
     if (args.mask != nullptr) row[key] = args.mask[from + key];
-    if (args.visible != nullptr && args.visible[from + key] == 0) row[key] = kHidden;
     if (args.causal && key > query) row[key] = kHidden;
   }
   return row;
@@ -222,7 +216,7 @@ TEST_P(Attention, GivesTheReferenceForAllSizesOfHeads) {
 }
 
 TEST_P(Attention, GivesTheReferenceForAllMasksAndThreads) {
-  for (const Mask mask : {Mask::kNone, Mask::kNumbers, Mask::kBytes}) {
+  for (const bool mask : {false, true}) {
     for (const bool mask_of_all : {false, true}) {
       for (const bool causal : {false, true}) {
         check({.queries = 61,
@@ -242,16 +236,13 @@ TEST_P(Attention, GivesTheReferenceForAllMasksAndThreads) {
 }
 
 TEST_P(Attention, GivesZerosWhereAQuerySeesNoKey) {
-  for (const Mask mask : {Mask::kNumbers, Mask::kBytes}) {
-    const Case how{
-        .queries = 9, .keys = 20, .head_dim = 16, .value_dim = 16, .mask = mask, .causal = true, .hidden_share = 0.9f};
-    Input input(how);
-    input.mask[0] = kHidden;  // all that the first query sees
-    input.visible[0] = 0;
-    const std::vector<float> out = run(how, input, GetParam());
-    EXPECT_EQ(std::vector<float>(out.begin(), out.begin() + 16), std::vector<float>(16, 0));
-    EXPECT_EQ(out, expected(how, input));
-  }
+  const Case how{
+      .queries = 9, .keys = 20, .head_dim = 16, .value_dim = 16, .mask = true, .causal = true, .hidden_share = 0.9f};
+  Input input(how);
+  input.mask[0] = kHidden;  // all that the first query sees
+  const std::vector<float> out = run(how, input, GetParam());
+  EXPECT_EQ(std::vector<float>(out.begin(), out.begin() + 16), std::vector<float>(16, 0));
+  EXPECT_EQ(out, expected(how, input));
 }
 
 TEST_P(Attention, SharesTheWorkOfOneHead) {
@@ -260,13 +251,13 @@ TEST_P(Attention, SharesTheWorkOfOneHead) {
 }
 
 TEST_P(Attention, StaysWithinBoundedMemory) {
-  const Case how{.queries = 40, .keys = 4096, .head_dim = 64, .value_dim = 64, .mask = Mask::kBytes};
+  const Case how{.queries = 40, .keys = 4096, .head_dim = 64, .value_dim = 64, .mask = true};
   const Input input(how);
   std::vector<float> out;
   AttentionArgs args = args_of(how, input, out);
-  // A byte for each number of k and v, and for a thread 72 bytes a key: eight rows of scores, of the mask and of codes.
+  // A byte for each number of k and v, and for a thread 40 bytes a key: eight rows of scores and of codes.
   const size_t packed = 2 * 4096 * 64;
-  EXPECT_LT(attention_scratch_bytes(args, 2), packed + 64 * 1024 + 2 * (4096 * 72 + 64 * 1024));
+  EXPECT_LT(attention_scratch_bytes(args, 2), packed + 64 * 1024 + 2 * (4096 * 40 + 64 * 1024));
   args.queries = 4096;
   EXPECT_EQ(attention_scratch_bytes(args, 2), attention_scratch_bytes(args_of(how, input, out), 2));
   check(how, /*most_parts=*/2);

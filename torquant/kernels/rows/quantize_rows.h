@@ -14,7 +14,7 @@ struct RowGrid {
 TORQUANT_INLINE float to_integer(float x) { return (x + kRoundToInteger) - kRoundToInteger; }
 
 template <class R>
-TORQUANT_INLINE RowGrid choose_grid(const float* x, size_t columns, bool symmetric) {
+TORQUANT_INLINE RowGrid choose_grid(const float* x, size_t columns) {
   auto least = all<R>(0), greatest = all<R>(0);
   for_each_block<R>(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
     const auto block = load<R>(x + column, count);
@@ -22,10 +22,6 @@ TORQUANT_INLINE RowGrid choose_grid(const float* x, size_t columns, bool symmetr
     greatest = greater<R>(block, greatest);
   });
   const float lo = least_of<R>(least), hi = greatest_of<R>(greatest);
-  if (symmetric) {
-    const float most = hi > -lo ? hi : -lo, scale = most / 127.0f;
-    return {scale < 1e-5f ? 1e-5f : scale, 128};
-  }
   float scale = (hi - lo) / 255.0f;
   scale = scale < 0x1p-23f ? 0x1p-23f : scale;
   const float below = lo / scale, above = hi / scale;
@@ -73,36 +69,17 @@ TORQUANT_INLINE void quantize_row(const float* x, uint8_t* codes, size_t columns
 }
 
 template <class R>
-TORQUANT_INLINE void quantize_row_symmetric(const float* x, uint8_t* codes, size_t columns, const RowGrid& grid) {
-  const auto inv_scale = R::all(1.0f / grid.scale), round = R::all(kRoundToInteger), least = R::all(-127);
-  const auto zero_point = R::ints(128 - kRoundToIntegerBits);
-  for_each_block<R>(columns, [&](size_t column, size_t count) TORQUANT_INLINED {
-    const auto block = load<R>(x + column, count);
-    typename R::Ints ints[kParts<R>];
-    for_each_part<R>([&](size_t i) TORQUANT_INLINED {
-      const auto steps = R::max(block.part[i] * inv_scale, least);  // NaN: -127
-      ints[i] = R::add(R::bits(steps + round), zero_point);
-    });
-    store_codes<R>(codes + column, ints, count);
-  });
-}
-
-template <class R>
 void quantize_rows(const QuantizeRowsArgs& args) {
   if (args.rows == 0) return;
   const size_t padded = (args.columns + 3) / 4 * 4;
-  RowGrid next = choose_grid<R>(args.x, args.columns, args.symmetric);
+  RowGrid next = choose_grid<R>(args.x, args.columns);
   for (size_t r = 0; r < args.rows; ++r) {
     const float* x = args.x + r * args.x_step;
     uint8_t* codes = args.codes + r * args.codes_step;
     const RowGrid grid = next;
     // A row ahead, so that nothing waits for the divisions.
-    if (r + 1 < args.rows) next = choose_grid<R>(x + args.x_step, args.columns, args.symmetric);
-    if (args.symmetric) {
-      quantize_row_symmetric<R>(x, codes, args.columns, grid);
-    } else {
-      quantize_row<R>(x, codes, args.columns, grid);
-    }
+    if (r + 1 < args.rows) next = choose_grid<R>(x + args.x_step, args.columns);
+    quantize_row<R>(x, codes, args.columns, grid);
     for (size_t c = args.columns; c < padded; ++c) codes[c] = static_cast<uint8_t>(grid.zero_point);
     args.scale[r] = grid.scale;
     args.zero_point[r] = grid.zero_point;

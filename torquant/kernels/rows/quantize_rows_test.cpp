@@ -14,32 +14,22 @@ namespace {
 class QuantizeRows : public RowsKernel {};
 TORQUANT_TEST_ROWS(QuantizeRows);
 
-// By torch 2.13 and torchao 0.18, of the rows of pytorch_rows(), each code with 128 added, hashed by FNV-1a:
+// By torch 2.13, of the rows of pytorch_rows(), each code with 128 added, hashed by FNV-1a:
 //   scale, zero_point = torch.ops.quantized_decomposed.choose_qparams_per_token_asymmetric(x, torch.int8)
 //   codes = torch.ops.quantized_decomposed.quantize_per_token(x, scale, zero_point, -128, 127, torch.int8)
-//   scale, zero_point = choose_qparams_affine(x, MappingType.SYMMETRIC, [1, 37], torch.int8, -127, 127, 1e-5)
-//   codes = quantize_affine(x, [1, 37], scale, zero_point, torch.int8, -127, 127)
 struct PytorchRow {
   float scale;
   int32_t zero_point;
   uint64_t codes;
-  float symmetric_scale;
-  uint64_t symmetric_codes;
 };
 constexpr PytorchRow kPytorch[] = {
-    {0x1.ebebecp-1f, 130, 0x42ae7b5067de4ef6u, 0x1.f870e2p-1f, 0xbf1aad2952fc039eu},
-    {0x1.47f29ep-2f, 129, 0x64e807e0fa2edb59u, 0x1.4df138p-2f, 0x9041231b89fcd47bu},
-    {0x1.f7ba4ap-11f, 128, 0x76e4d713b5c5dab3u, 0x1.fd52b8p-11f, 0x1d157ba5cf54e02eu},
-    {0x1p-23f, 254, 0x3cc1327eae7584a9u, 0x1.4f8b58p-17f, 0x8c457f7449ae414fu},
-    {0x1.82abf8p+99f, 127, 0xdafe84a4fa371670u, 0x1.8595e2p+99f, 0x85348ce933c10980u},
-    {0x1p-23f, 255, 0x65df7aefcfad478au, 0x1.4f8b58p-17f, 0x8c457f7449ae414fu},
-    {0x1.e08878p-8f, 0, 0xebc47d4c93690f14u, 0x1.e26ccap-7f, 0xc2f06d411efc413du},
-    {0x1.df5f6p-10f, 121, 0xd1b3953abc3d955bu, 0x1.f870e2p-10f, 0x186625aad8befb7eu},
-    {0x1.410102p+0f, 0, 0xde9701bfebbd83f1u, 0x1.42448ap+1f, 0x9126cde1b5c2af4fu},
-    {0x1.129292p+0f, 255, 0xddffff07b8a724a4u, 0x1.13a74ep+1f, 0x87f7bdb0df0b643cu},
-    {0x1.03292ap+4f, 125, 0x867cc7e0197553efu, 0x1.08d006p+4f, 0x946d631828e36138u},
-    {0x1.4262bep-17f, 128, 0x9f7edb49bb7a202cu, 0x1.4f8b58p-17f, 0x2b5d425403b8fddcu},
-    {0x1p-3f, 128, 0x1e5616738610d9aau, 0x1.010204p-3f, 0xfc963a863c1f4780u},
+    {0x1.ebebecp-1f, 130, 0x42ae7b5067de4ef6u},  {0x1.47f29ep-2f, 129, 0x64e807e0fa2edb59u},
+    {0x1.f7ba4ap-11f, 128, 0x76e4d713b5c5dab3u}, {0x1p-23f, 254, 0x3cc1327eae7584a9u},
+    {0x1.82abf8p+99f, 127, 0xdafe84a4fa371670u}, {0x1p-23f, 255, 0x65df7aefcfad478au},
+    {0x1.e08878p-8f, 0, 0xebc47d4c93690f14u},    {0x1.df5f6p-10f, 121, 0xd1b3953abc3d955bu},
+    {0x1.410102p+0f, 0, 0xde9701bfebbd83f1u},    {0x1.129292p+0f, 255, 0xddffff07b8a724a4u},
+    {0x1.03292ap+4f, 125, 0x867cc7e0197553efu},  {0x1.4262bep-17f, 128, 0x9f7edb49bb7a202cu},
+    {0x1p-3f, 128, 0x1e5616738610d9aau},
 };
 
 Rows pytorch_rows() {
@@ -66,14 +56,11 @@ TEST_P(QuantizeRows, QuantizesAsPytorch) {
     for (size_t c = 0; c < rows.columns; ++c) hash.add(codes[row * (rows.columns + 5) + c]);
     return hash.value();
   };
-  const Quantized made = quantize(kernels(), rows, false), symmetric = quantize(kernels(), rows, true);
+  const Quantized made = quantize(kernels(), rows);
   for (size_t r = 0; r < rows.rows; ++r) {
     EXPECT_EQ(made.scale[r], kPytorch[r].scale) << r;
     EXPECT_EQ(made.zero_point[r], kPytorch[r].zero_point) << r;
     EXPECT_EQ(hash(made.codes, r), kPytorch[r].codes) << r;
-    EXPECT_EQ(symmetric.scale[r], kPytorch[r].symmetric_scale) << r;
-    EXPECT_EQ(symmetric.zero_point[r], 128) << r;
-    EXPECT_EQ(hash(symmetric.codes, r), kPytorch[r].symmetric_codes) << r;
   }
 }
 
@@ -89,7 +76,7 @@ TEST_P(QuantizeRows, QuantizesTiesInFloat64) {
       const double tie = (static_cast<double>(random() % 240) - 140 + 0.5) * static_cast<double>(scale);
       rows.x[c] = static_cast<float>(tie);
     }
-    const Quantized made = quantize(kernels(), rows, false);
+    const Quantized made = quantize(kernels(), rows);
     ASSERT_EQ(made.scale[0], scale);
     for (size_t c = 0; c < rows.columns; ++c) {
       const double code = std::nearbyint(static_cast<double>(rows.x[c]) * inv_scale + made.zero_point[0]);
@@ -101,7 +88,7 @@ TEST_P(QuantizeRows, QuantizesTiesInFloat64) {
 TEST_P(QuantizeRows, FillsUpCodesToFour) {
   for (size_t columns = 1; columns <= 9; ++columns) {
     const Rows rows(Kind::kUsual, 2, columns);
-    const Quantized made = quantize(kernels(), rows, false);
+    const Quantized made = quantize(kernels(), rows);
     for (size_t r = 0; r < 2; ++r) {
       for (size_t c = columns; c < columns + 5; ++c) {
         const bool filled = c < (columns + 3) / 4 * 4;
@@ -114,13 +101,12 @@ TEST_P(QuantizeRows, FillsUpCodesToFour) {
 TEST_P(QuantizeRows, QuantizesNansToTheLowestCode) {
   Rows rows(Kind::kUsual, 1, 20);
   rows.x[0] = -6, rows.x[1] = 4;
-  const Quantized without = quantize(kernels(), rows, false);
+  const Quantized without = quantize(kernels(), rows);
   rows.x[3] = kNan;
-  EXPECT_EQ(quantize(kernels(), rows, false).codes[3], 0);
-  EXPECT_EQ(quantize(kernels(), rows, false).scale, without.scale);
-  EXPECT_EQ(quantize(kernels(), rows, true).codes[3], 1);
+  EXPECT_EQ(quantize(kernels(), rows).codes[3], 0);
+  EXPECT_EQ(quantize(kernels(), rows).scale, without.scale);
   rows.x[4] = kInfinity;
-  EXPECT_EQ(quantize(kernels(), rows, false).scale[0], kInfinity);
+  EXPECT_EQ(quantize(kernels(), rows).scale[0], kInfinity);
 }
 
 }  // namespace

@@ -22,15 +22,12 @@ namespace torquant {
 //   zero_point = 128 + rne(clamp(l + h > 0 ? -128 - lo / scale : 127 - hi / scale, -128, 127)),
 //     l = -128 + lo / scale, h = 127 + hi / scale
 //   code = clamp(rne(x * (1 / scale) + zero_point), 0, 255)
-// `symmetric`: as torchao's _quantize_activation_per_token_absmax, plus 128, all in float32:
-//   scale = max(max|x| / 127, 1e-5), zero_point = 128, code = 128 + clamp(rne(x * (1 / scale)), -127, 127)
 //
 // A NaN does not count for the scale and becomes the lowest code. Where hi - lo is infinite, scale is, too.
 struct QuantizeRowsArgs {
   size_t rows, columns;
   const float* x;
   size_t x_step;
-  bool symmetric;
   uint8_t* codes;  // behind `columns`, up to the next multiple of 4, zero_point is written: weights are 0 there
   size_t codes_step;
   float* scale;         // [rows]

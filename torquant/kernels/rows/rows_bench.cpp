@@ -32,13 +32,11 @@ void map(const RowsKernels& kernels, size_t rows, size_t columns, Arrays& of) {
   kernels.map({.count = rows * columns, .x = of.x.data(), .y = of.y.data(), .function = function, .a = 1, .b = 20});
 }
 
-template <bool symmetric>
 void quantize(const RowsKernels& kernels, size_t rows, size_t columns, Arrays& of) {
   kernels.quantize({.rows = rows,
                     .columns = columns,
                     .x = of.x.data(),
                     .x_step = columns,
-                    .symmetric = symmetric,
                     .codes = of.codes.data(),
                     .codes_step = columns,
                     .scale = of.scale.data(),
@@ -72,12 +70,11 @@ void softmax(const RowsKernels& kernels, size_t rows, size_t columns, Arrays& of
 }
 
 constexpr Task kTasks[] = {
-    {"quantize 128x384", 128, 384, quantize<false>},
-    {"quantize 128x1536", 128, 1536, quantize<false>},
-    {"quantize symmetric 128x384", 128, 384, quantize<true>},
+    {"quantize 128x384", 128, 384, quantize},
+    {"quantize 128x1536", 128, 1536, quantize},
     {"layer norm 128x384", 128, 384, normalize<false, false>},
     {"layer norm 8x384", 8, 384, normalize<false, false>},
-    {"quantize 8x384", 8, 384, quantize<false>},
+    {"quantize 8x384", 8, 384, quantize},
     {"layer norm of a sum 128x384", 128, 384, normalize<true, false>},
     {"RMS norm 128x384", 128, 384, normalize<false, true>},
     {"softmax 1536x128", 1536, 128, softmax},
