@@ -70,12 +70,14 @@ int main(int argc, char** argv) {
   const torquant::TinyBranches branches;
   const torquant::TinyFloats floats;
   const torquant::TinyTransformer transformer;
+  torquant::TinyTransformer growing(3);
+  growing.let_grow_to(9);
   const torquant::TinyVolume volume;
   const torquant::DepthwiseModel depthwise;
   const bool written =
       torquant::write(tiny.model, folder + "/tiny") && torquant::write(branches.model, folder + "/branches") &&
       torquant::write(floats.model, folder + "/floats") && torquant::write(volume.model, folder + "/volume") &&
       torquant::write(transformer.model, folder + "/transformer") &&
-      torquant::write(depthwise.model, folder + "/depthwise");
+      torquant::write(growing.model, folder + "/growing") && torquant::write(depthwise.model, folder + "/depthwise");
   return written ? 0 : 1;
 }
