@@ -13,6 +13,7 @@ namespace {
 static_assert(static_cast<size_t>(wire::FloatFunction::MAX) + 1 == kFloatFunctions);
 static_assert(static_cast<size_t>(wire::FloatFunction::Softplus) == static_cast<size_t>(FloatFunction::kSoftplus));
 static_assert(static_cast<size_t>(wire::FloatArithmetic::MAX) + 1 == kFloatArithmetics);
+static_assert(static_cast<size_t>(wire::FloatPooling::MAX) + 1 == kFloatPoolings);
 
 constexpr uint32_t kMostDepth = 16;  // of tables; ours are 4 deep
 
@@ -76,6 +77,19 @@ Layer layer_of(const wire::Layer& layer, DataSegment& data) {
           .multiplier = data.span<float>(*layer.multiplier()),
           .offset = data.span<float>(*layer.offset()),
           .residual_multiplier = layer.residual_multiplier(),
+          .lo = layer.lo(),
+          .hi = layer.hi()};
+}
+
+FloatLayer float_layer_of(const wire::FloatLayer& layer, DataSegment& data) {
+  return {.input = layer.input(),
+          .output = layer.output(),
+          .residual = layer.residual(),
+          .windows = windows_of(*layer.windows()),
+          .groups = layer.groups(),
+          .depthwise = layer.depthwise(),
+          .weights = data.span<float>(*layer.weights()),
+          .bias = data.span<float>(*layer.bias()),
           .lo = layer.lo(),
           .hi = layer.hi()};
 }
@@ -180,6 +194,13 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
     }
     case wire::Operation::Attention:
       return Operation(attention_of(*node.operation_as_Attention()));
+    case wire::Operation::FloatLayer:
+      return Operation(float_layer_of(*node.operation_as_FloatLayer(), data));
+    case wire::Operation::FloatPool: {
+      const wire::FloatPool& op = *node.operation_as_FloatPool();
+      return Operation(
+          FloatPool{op.input(), op.output(), windows_of(*op.windows()), static_cast<FloatPooling>(op.pooling())});
+    }
     case wire::Operation::Layer:
       return Operation(layer_of(*node.operation_as_Layer(), data));
     case wire::Operation::NONE:

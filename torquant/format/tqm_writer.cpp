@@ -129,6 +129,19 @@ class Writer {
                               op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale, op.causal));
   }
 
+  Written write(const FloatLayer& op) {
+    const auto where = windows(op.windows);
+    const wire::Span weights = append(op.weights), bias = append(op.bias);
+    return as(wire::Operation::FloatLayer,
+              wire::CreateFloatLayer(builder_, op.input, op.output, op.residual, where, op.groups, op.depthwise,
+                                     &weights, &bias, op.lo, op.hi));
+  }
+  Written write(const FloatPool& op) {
+    const auto pooling = static_cast<wire::FloatPooling>(op.pooling);
+    return as(wire::Operation::FloatPool,
+              wire::CreateFloatPool(builder_, op.input, op.output, windows(op.windows), pooling));
+  }
+
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {
     return wire::CreateWindows(builder_, w.kernel[0], w.kernel[1], w.stride[0], w.stride[1], w.padding[0], w.padding[1],
                                w.dilation[0], w.dilation[1], w.planes.kernel, w.planes.stride, w.planes.padding,

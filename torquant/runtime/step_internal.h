@@ -60,6 +60,11 @@ MadeStep make_step(const StepMaker& maker, const format::Embedding& node);
 // rows_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Normalize& node);
 MadeStep make_step(const StepMaker& maker, const format::DynamicLinear& node);
+// float_layer_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::FloatLayer& node);
+// float_windows_step.cpp
+MadeStep make_depthwise_step(const StepMaker& maker, const format::FloatLayer& node);
+MadeStep make_step(const StepMaker& maker, const format::FloatPool& node);
 // attention_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Attention& node);
 // softmax_step.cpp
