@@ -18,11 +18,13 @@
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_dynamic.h"
 #include "torquant/lower/runtime_emit.h"
+#include "torquant/lower/runtime_float_layer.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/transposed_convolutions.h"
 #include "torquant/lower/unsigned_activations.h"
 #include "torquant/pass/canonicalize.h"
 #include "torquant/pass/constant_values.h"
+#include "torquant/pass/fold_batch_norm.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
@@ -42,6 +44,7 @@ class RuntimeLowering {
 
   RuntimeModel run() {
     canonicalize(program_);
+    fold_batch_norm(program_);  // where a program, or a layer of it, is in float
     make_activations_unsigned(program_);
     clamp_codes(program_);
     quantize_before_moving(program_);
@@ -50,7 +53,9 @@ class RuntimeLowering {
       problems_.push_back(refusal.node + ": " + refusal.reason);
     rewrite_linear_of_images(program_);
     fuse_dynamic_linears(program_, facts_, made_);
+    fuse_float_layers(program_, facts_, made_);
     fuse_layers();
+    refuse_attention_in_float();
     compute_on_codes(program_);
     remember_grids();
     map_codes(program_);
@@ -82,6 +87,16 @@ class RuntimeLowering {
         }
       }
       problems_.push_back(node->describe() + ": " + reason);
+    }
+  }
+
+  // Attention is on integers (K10), which a program that is all in float did not ask for.
+  void refuse_attention_in_float() {
+    if (facts_.float_layers.empty() || !facts_.dynamic.empty() || !facts_.layers.empty()) return;
+    for (const Node& node : graph_) {
+      if (node.op() == ops::kScaledDotProductAttention)
+        problems_.push_back(node.describe() +
+                            ": the runtime computes attention on integers, and this program has none");
     }
   }
 
