@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   torquant_model* model = NULL;
   torquant_session* session = NULL;
   torquant_session_options options = TORQUANT_SESSION_OPTIONS_INIT;
-  torquant_tensor_info x = {sizeof x, NULL, TORQUANT_FLOAT32, 0, NULL, 0}, y = x;
+  torquant_tensor_info x = {.struct_size = sizeof x}, y = x;
   if (argc != 2) return 2;
 
   stop_unless_ok(torquant_model_load(argv[1], &model));

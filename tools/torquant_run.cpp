@@ -1,5 +1,6 @@
 // torquant-run: runs a .tqm model without LibTorch, by the C interface alone.
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -27,6 +28,7 @@ constexpr const char* kUsage =
     "none)\n"
     "  --output FILE  where the numbers of the next output go: .npy, or raw float32 under any other name\n"
     "  --batch N      images of a run; as many as the first input file holds, or else as few as the model takes\n"
+    "  --length N     tokens of a run, where a model leaves them open; those of the first .npy, or else the fewest\n"
     "  --threads N    1 to 256 (1)\n"
     "  --runs N       how often it is run again and timed (0)\n"
     "  --top N        prints the N largest numbers of each image of the first output\n"
@@ -40,7 +42,7 @@ constexpr const char* kUsage =
 struct Options {
   std::string model;
   std::vector<std::string> inputs, outputs;
-  std::optional<int64_t> batch;
+  std::optional<int64_t> batch, length;
   int64_t threads = 1, runs = 0, top = 0;
 };
 
@@ -65,13 +67,15 @@ Options parse(int argc, char** argv) {
       options.model = argument;
       continue;
     }
-    const bool known = (argument == "--input" || argument == "--output" || argument == "--batch" ||
-                        argument == "--threads" || argument == "--runs" || argument == "--top");
+    const bool known =
+        (argument == "--input" || argument == "--output" || argument == "--batch" || argument == "--length" ||
+         argument == "--threads" || argument == "--runs" || argument == "--top");
     if (!known) stop(2, "'" + argument + "' is no option\n" + kUsage);
     if (++i == argc) stop(2, argument + ": its value is missing\n" + kUsage);
     if (argument == "--input") options.inputs.emplace_back(argv[i]);
     if (argument == "--output") options.outputs.emplace_back(argv[i]);
     if (argument == "--batch") options.batch = number_of(argument, argv[i]);
+    if (argument == "--length") options.length = number_of(argument, argv[i]);
     if (argument == "--threads") options.threads = number_of(argument, argv[i]);
     if (argument == "--runs") options.runs = number_of(argument, argv[i]);
     if (argument == "--top") options.top = number_of(argument, argv[i]);
@@ -132,6 +136,26 @@ Numbers read_numbers(const std::string& path) {
   }
   numbers.bytes = std::move(bytes);
   return numbers;
+}
+
+// The sizes of an .npy; none of raw numbers.
+std::vector<int64_t> sizes_of(const Numbers& numbers) {
+  std::vector<int64_t> sizes;
+  const size_t shape = numbers.header.find('(');
+  const char* at = shape == std::string::npos ? "" : numbers.header.c_str() + shape + 1;
+  for (char* end = nullptr; std::isdigit(static_cast<unsigned char>(*at)) != 0; at = end + std::strspn(end, ", "))
+    sizes.push_back(std::strtoll(at, &end, 10));
+  return sizes;
+}
+
+// The length at which `input`, as the model tells it, has the sizes of the file.
+std::optional<int64_t> length_of(const TensorInfo& input, const Numbers& numbers, int64_t least) {
+  const std::vector<int64_t> sizes = sizes_of(numbers);
+  if (sizes.size() != input.sizes.size()) return std::nullopt;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (input.growth[i] != 0) return std::max(least, least + (sizes[i] - input.sizes[i]) / input.growth[i]);
+  }
+  return std::nullopt;
 }
 
 // What an input takes, against what the file holds.
@@ -212,16 +236,19 @@ void run(const Options& options) {
   check_count("--input", options.inputs.size(), model.input_count());
   check_count("--output", options.outputs.size(), model.output_count());
 
-  const Model::BatchRange range = model.batch_range();
+  const Model::Range batches = model.batch_range(), lengths = model.length_range();
   std::vector<Numbers> given;
   for (const std::string& path : options.inputs) given.push_back(read_numbers(path));
-  int64_t batch = options.batch.value_or(range.least);
-  if (!options.batch && !given.empty()) {
-    const size_t image = model.input(0).bytes / static_cast<size_t>(range.least);
-    batch = std::max(range.least, static_cast<int64_t>(given[0].bytes.size() / image));
-  }
+  std::optional<int64_t> length = options.length;
+  if (!length && !given.empty()) length = length_of(model.input(0), given[0], lengths.least);
   const Clock since_read;
-  Session session(model, {batch, options.threads});
+  Session session(model, {options.batch.value_or(batches.least), options.threads, length.value_or(lengths.least)});
+  if (!options.batch && !given.empty()) {
+    const size_t image = session.input(0).bytes / static_cast<size_t>(batches.least);
+    const int64_t batch = std::max(batches.least, static_cast<int64_t>(given[0].bytes.size() / image));
+    session.resize(batch, length.value_or(lengths.least));
+  }
+  const auto batch = static_cast<size_t>(session.input(0).sizes[0]);
 
   std::vector<std::vector<int64_t>> inputs(model.input_count());  // aligned for both types
   std::vector<std::vector<float>> outputs(model.output_count());
@@ -253,7 +280,7 @@ void run(const Options& options) {
   std::printf("loaded    %.3f ms, ready and run once %.3f ms later; %s; %.1f MB between layers\n", loaded, first,
               model.isa().c_str(), static_cast<double>(session.memory_bytes()) / 1e6);
   if (!times.empty()) print_times(times, options.threads);
-  if (options.top > 0) print_top(outputs[0], static_cast<size_t>(batch), static_cast<size_t>(options.top));
+  if (options.top > 0) print_top(outputs[0], batch, static_cast<size_t>(options.top));
   for (size_t i = 0; i < options.outputs.size(); ++i) write_numbers(options.outputs[i], session.output(i), outputs[i]);
 }
 

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "tests/fuzz/input.h"
+#include "torquant/format/at_length.h"
 #include "torquant/format/tqm_file.h"
 #include "torquant/runtime/limits.h"
 #include "torquant/runtime/session.h"
@@ -56,13 +57,14 @@ size_t elements_of(const format::Value& value, size_t batch) {
 }
 
 // The outputs as bits: NaN is equal to itself then. All NaNs are one: which of two a sum hands on is the compiler's.
-std::vector<std::vector<uint32_t>> run(const std::shared_ptr<const runtime::LoadedModel>& loaded, size_t batch,
+std::vector<std::vector<uint32_t>> run(const std::shared_ptr<const runtime::LoadedModel>& loaded, runtime::RunSize size,
                                        size_t threads, const std::vector<Input>& inputs) {
-  const auto session = runtime::Session::make(loaded, batch, threads);
+  const auto session = runtime::Session::make(loaded, size, threads);
   if (!session.ok()) return {};
-  const format::Model& model = loaded->model();
+  const format::Model& model = (*session)->model();
   Numbers outputs;
-  for (const format::ValueIndex index : model.outputs) outputs.emplace_back(elements_of(model.values[index], batch));
+  for (const format::ValueIndex index : model.outputs)
+    outputs.emplace_back(elements_of(model.values[index], size.batch));
   std::vector<const void*> from;
   std::vector<float*> to;
   for (const Input& input : inputs) from.push_back(input.data());
@@ -120,7 +122,11 @@ bool tells_the_truth(const format::Model& model) {
   return true;
 }
 
-void check_runs(const Aligned& file, const format::Model& model, size_t batch) {
+void check_runs(const Aligned& file, const format::Model& any, runtime::RunSize size) {
+  const Result<format::ModelOfLength> made = format::at_length(any, size.length);
+  expect_that(made.ok(), "a model does not take its own lengths");
+  const format::Model& model = made->model;
+  const size_t batch = size.batch;
   if (runtime::work_of(model, batch) > kMostWorkHere) return;
   const runtime::MemoryPlan plan = runtime::plan_memory(model, batch);
   if (!runtime::check_limits(model, plan).ok() || plan.arena_bytes > kMostArenaHere) return;
@@ -138,11 +144,11 @@ void check_runs(const Aligned& file, const format::Model& model, size_t batch) {
         if (!zeros) std::generate(input.floats.begin(), input.floats.end(), [&] { return number_of(random); });
       }
     }
-    const auto expected = run(load(file, "scalar"), batch, 1, inputs);
+    const auto expected = run(load(file, "scalar"), size, 1, inputs);
     for (const CpuIsa isa : {CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
       if (!cpu_has(isa)) continue;
       const auto loaded = load(file, std::string(name_of(isa)).c_str());
-      const bool same = run(loaded, batch, zeros ? 1 : 3, inputs) == expected;
+      const bool same = run(loaded, size, zeros ? 1 : 3, inputs) == expected;
       expect_that(same || !tells_the_truth(model), std::string(name_of(isa)) + " gives other bits");
     }
   }
@@ -163,7 +169,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzz::expect_that(again.ok() && *format::write_tqm(*again) == *written, "what was written reads as something else");
   if (fuzz::load(file, "scalar") == nullptr) return 0;  // inputs or outputs of codes
   const auto least = static_cast<size_t>(model->least_batch), most = static_cast<size_t>(model->most_batch);
-  fuzz::check_runs(file, *model, least);
-  if (most != least) fuzz::check_runs(file, *model, std::min(most, least + 2));
+  fuzz::check_runs(file, *model, {least, model->least_length});
+  if (most != least || model->has_length())
+    fuzz::check_runs(file, *model, {std::min(most, least + 2), std::min(model->most_length, model->least_length + 3)});
   return 0;
 }

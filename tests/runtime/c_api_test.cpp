@@ -31,7 +31,7 @@ class CApi : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(torquant_model_load(kTiny.c_str(), &model_), TORQUANT_OK) << message();
-    const torquant_session_options options = {sizeof options, 2, 1};
+    const torquant_session_options options = {sizeof options, 2, 1, 0};
     ASSERT_EQ(torquant_session_create(model_, &options, &session_), TORQUANT_OK) << message();
   }
   void TearDown() override {
@@ -196,21 +196,22 @@ INSTANTIATE_TEST_SUITE_P(
                     Misuse{"torquant_session_create: session is null", TORQUANT_INVALID_ARGUMENT,
                            [](M model, S, I, O) { return torquant_session_create(model, nullptr, nullptr); }},
                     Misuse{"torquant_session_create: model is null", TORQUANT_INVALID_ARGUMENT,
-                           [](M, S, I, O) { return create_with(nullptr, {kOptions, 1, 1}); }},
+                           [](M, S, I, O) { return create_with(nullptr, {kOptions, 1, 1, 0}); }},
                     Misuse{"torquant_session_create: batch is 10\n  allowed here: 1 to 9", TORQUANT_INVALID_ARGUMENT,
-                           [](M model, S, I, O) { return create_with(model, {kOptions, 10, 1}); }},
+                           [](M model, S, I, O) { return create_with(model, {kOptions, 10, 1, 0}); }},
                     Misuse{"torquant_session_create: batch is -1\n  allowed here: 1 to 9", TORQUANT_INVALID_ARGUMENT,
-                           [](M model, S, I, O) { return create_with(model, {kOptions, -1, 1}); }},
+                           [](M model, S, I, O) { return create_with(model, {kOptions, -1, 1, 0}); }},
                     Misuse{"torquant_session_create: threads is 0\n  allowed here: 1 to 256", TORQUANT_INVALID_ARGUMENT,
-                           [](M model, S, I, O) { return create_with(model, {kOptions, 1, 0}); }},
+                           [](M model, S, I, O) { return create_with(model, {kOptions, 1, 0, 0}); }},
                     Misuse{"torquant_session_create: struct_size is 0\n  allowed here: sizeof",
-                           TORQUANT_INVALID_ARGUMENT, [](M model, S, I, O) { return create_with(model, {0, 1, 1}); }},
-                    Misuse{"options set at byte 28 are unknown", TORQUANT_INVALID_ARGUMENT,
+                           TORQUANT_INVALID_ARGUMENT,
+                           [](M model, S, I, O) { return create_with(model, {0, 1, 1, 0}); }},
+                    Misuse{"options set at byte 36 are unknown", TORQUANT_INVALID_ARGUMENT,
                            [](M model, S, I, O) {
                              struct Later {
                                torquant_session_options known;
                                int32_t unset, set;
-                             } later = {{sizeof(Later), 1, 1}, 0, 7};
+                             } later = {{sizeof(Later), 1, 1, 0}, 0, 7};
                              S session = nullptr;
                              return torquant_session_create(model, &later.known, &session);
                            }},
@@ -278,7 +279,7 @@ TEST_F(CApi, EightThreadsShareAModel) {
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
       const int64_t batch = 9 - i / 2;  // plans that are there and plans that are not
-      const torquant_session_options options = {sizeof options, batch, 1 + i % 3};
+      const torquant_session_options options = {sizeof options, batch, 1 + i % 3, 0};
       torquant_session* session = nullptr;
       if (torquant_session_create(model_, &options, &session) != TORQUANT_OK) return;
       const std::vector<float> x(static_cast<size_t>(batch) * 3 * 8 * 8, 0.5f);

@@ -48,7 +48,7 @@ TEST(OutOfMemory, IsACode) {
     for (; status != TORQUANT_OK; ++allocations) {
       torquant_model* model = nullptr;
       torquant_session* session = nullptr;
-      const torquant_session_options options = {sizeof options, 1, with_threads ? 3 : 1};
+      const torquant_session_options options = {sizeof options, 1, with_threads ? 3 : 1, 0};
       allocations_left = allocations;
       status = torquant_model_load(kTiny.c_str(), &model);
       if (status == TORQUANT_OK) status = torquant_session_create(model, &options, &session);
@@ -70,7 +70,7 @@ TEST(OutOfThreads, IsACode) {
   statistics >> pages;
   const rlimit little = {pages * 4096 + (64 << 20), before.rlim_max};  // 7 stacks of 8 MB
   setrlimit(RLIMIT_AS, &little);
-  const torquant_session_options options = {sizeof options, 1, 256};
+  const torquant_session_options options = {sizeof options, 1, 256, 0};
   torquant_session* session = nullptr;
   const torquant_status status = torquant_session_create(model.get(), &options, &session);
   setrlimit(RLIMIT_AS, &before);

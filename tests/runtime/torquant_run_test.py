@@ -54,6 +54,17 @@ class TorquantRun(unittest.TestCase):
         text = self.run_it(f"{FOLDER}/transformer", "--input", self.save(ids.astype(np.float32), "floats.npy"), code=1)
         self.assertIn("'descr': '<i8', 'fortran_order': False, 'shape': (1, 6), } (input ids)", text)
 
+    def test_takes_sequences_of_any_length(self):
+        for tokens in (3, 7, 9):
+            ids = self.save(np.arange(2 * tokens).reshape(2, tokens) % 11, "ids.npy")
+            mask = self.save(np.ones((2, tokens), np.int64), "mask.npy")
+            text = self.run_it(f"{FOLDER}/growing", "--input", ids, "--input", mask, "--output", self.path("y.npy"))
+            self.assertIn(f"input  0  ids, int64 [2, {tokens}]", text)
+            self.assertEqual(np.load(self.path("y.npy")).shape, (2, tokens, 24))
+        self.assertIn("int64 [1, 5]", self.run_it(f"{FOLDER}/growing", "--length", "5"))
+        text = self.run_it(f"{FOLDER}/growing", "--input", self.save(np.zeros((1, 10), np.int64)), code=1)
+        self.assertIn("length is 10\n  allowed here: 3 to 9", text)
+
     def test_says_what_is_wrong(self):
         image = np.zeros((1, 3, 8, 8), np.float32)
         wrong = {

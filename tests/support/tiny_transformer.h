@@ -7,7 +7,7 @@
 
 namespace torquant {
 
-// One layer of a transformer on 6 tokens of 24 numbers: ids → embedding → + positions → layer norm → queries, keys and
+// One layer of a transformer on tokens of 24 numbers: ids → embedding → + positions → layer norm → queries, keys and
 // values in one linear layer → attention with a mask, 4 heads of 8 numbers that share 2 of keys → linear → + what the
 // norm gave → RMS norm.
 class TinyTransformer : public TinyLayers {
@@ -15,22 +15,22 @@ class TinyTransformer : public TinyLayers {
   static constexpr int64_t kTokens = 6, kWidth = 24, kHeads = 4, kKeyHeads = 2, kHeadSize = 8, kRows = 11;
   static constexpr int64_t kPacked = (kHeads + 2 * kKeyHeads) * kHeadSize;
 
-  TinyTransformer() {
+  explicit TinyTransformer(int64_t tokens = kTokens) : tokens_(tokens) {
     using namespace format;
     const auto floats = [this](const char* name, std::vector<int64_t> sizes) {
       return add(name, std::move(sizes), ValueType::kFloat32);
     };
-    const ValueIndex ids = add("ids", {1, kTokens}, ValueType::kInt64);
-    const ValueIndex mask = add("mask", {1, kTokens}, ValueType::kInt64);
-    const ValueIndex embedded = floats("embedded", {1, kTokens, kWidth});
-    const ValueIndex positions = floats("positions", {1, kTokens, kWidth});
-    model.values[positions].constant = numbers("positions", kTokens * kWidth, 0.3f);
-    const ValueIndex placed = floats("placed", {1, kTokens, kWidth}), x = floats("x", {1, kTokens, kWidth});
-    const ValueIndex qkv = floats("qkv", {1, kTokens, kPacked});
-    const ValueIndex mask_floats = floats("mask_floats", {1, kTokens}), seen = floats("seen", {1, kTokens});
-    const ValueIndex turned = floats("turned", {1, 1, 1, kTokens}), added = floats("added", {1, 1, 1, kTokens});
-    const ValueIndex attended = floats("attended", {1, kTokens, kHeads * kHeadSize});
-    const ValueIndex projected = floats("projected", {1, kTokens, kWidth}), y = floats("y", {1, kTokens, kWidth});
+    const ValueIndex ids = add("ids", {1, tokens}, ValueType::kInt64);
+    const ValueIndex mask = add("mask", {1, tokens}, ValueType::kInt64);
+    const ValueIndex embedded = floats("embedded", {1, tokens, kWidth});
+    const ValueIndex positions = floats("positions", {1, tokens, kWidth});
+    model.values[positions].constant = numbers("positions", tokens * kWidth, 0.3f);
+    const ValueIndex placed = floats("placed", {1, tokens, kWidth}), x = floats("x", {1, tokens, kWidth});
+    const ValueIndex qkv = floats("qkv", {1, tokens, kPacked});
+    const ValueIndex mask_floats = floats("mask_floats", {1, tokens}), seen = floats("seen", {1, tokens});
+    const ValueIndex turned = floats("turned", {1, 1, 1, tokens}), added = floats("added", {1, 1, 1, tokens});
+    const ValueIndex attended = floats("attended", {1, tokens, kHeads * kHeadSize});
+    const ValueIndex projected = floats("projected", {1, tokens, kWidth}), y = floats("y", {1, tokens, kWidth});
     model.inputs = {ids, mask}, model.outputs = {y};
     model.most_batch = 4;
     model.nodes.push_back({"embedding", Embedding{ids, embedded, numbers("table", kRows * kWidth, 1)}});
@@ -40,7 +40,7 @@ class TinyTransformer : public TinyLayers {
     model.nodes.push_back({"qkv", linear(x, qkv, kWidth, kPacked)});
     model.nodes.push_back({"integers", FromIntegers{mask, mask_floats}});
     model.nodes.push_back({"seen", FloatMap{mask_floats, seen, FloatFunction::kNotEqual, 0, 0}});
-    model.nodes.push_back({"turn", Rearrange{seen, turned, 0, {kTokens}, {1}}});
+    model.nodes.push_back({"turn", Rearrange{seen, turned, 0, {tokens}, {1}}});
     model.nodes.push_back({"added", FloatMap{turned, added, FloatFunction::kLog}});
     model.nodes.push_back({"attention", Attention{.query = {qkv, 0},
                                                   .key = {qkv, kHeads * kHeadSize},
@@ -53,6 +53,16 @@ class TinyTransformer : public TinyLayers {
                                                   .scale = 0.35f}});
     model.nodes.push_back({"project", linear(attended, projected, kHeads * kHeadSize, kWidth)});
     model.nodes.push_back({"rms", Normalize{projected, y, x, numbers("rms", kWidth, 1), {}, 1e-6f, true}});
+  }
+
+  // Lets it take sequences of `most` tokens as well, and all between.
+  void let_grow_to(int64_t most) {
+    model.least_length = tokens_, model.most_length = most;
+    for (format::Value& value : model.values) {
+      for (const int64_t size : value.sizes) value.growth.push_back(size == tokens_ ? 1 : 0);
+    }
+    model.values[3].constant = numbers("positions", most * kWidth, 0.3f);
+    at<format::Rearrange>(6).growth = {0, 1, 0};
   }
 
   // What it computes, in float64 and with exact products: for one sequence.
@@ -143,6 +153,7 @@ class TinyTransformer : public TinyLayers {
             .offset = numbers_.emplace_back(sums.size(), 0.1f)};
   }
 
+  int64_t tokens_;
   std::deque<std::vector<float>> numbers_;
   std::deque<std::vector<int8_t>> packed_;
   std::deque<std::vector<uint8_t>> fits_;

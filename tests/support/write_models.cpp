@@ -72,6 +72,8 @@ int main(int argc, char** argv) {
   const torquant::TinyFloats floats;
   const torquant::TinyFloatNet float_net;
   const torquant::TinyTransformer transformer;
+  torquant::TinyTransformer growing(3);
+  growing.let_grow_to(9);
   const torquant::TinyVolume volume;
   const torquant::DepthwiseModel depthwise;
   const bool written =
@@ -79,6 +81,6 @@ int main(int argc, char** argv) {
       torquant::write(floats.model, folder + "/floats") && torquant::write(float_net.model, folder + "/float_net") &&
       torquant::write(volume.model, folder + "/volume") &&
       torquant::write(transformer.model, folder + "/transformer") &&
-      torquant::write(depthwise.model, folder + "/depthwise");
+      torquant::write(growing.model, folder + "/growing") && torquant::write(depthwise.model, folder + "/depthwise");
   return written ? 0 : 1;
 }

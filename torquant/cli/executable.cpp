@@ -9,6 +9,7 @@
 
 #include "torquant/cli/inputs.h"
 #include "torquant/core/error.h"
+#include "torquant/format/at_length.h"
 #include "torquant/format/describe.h"
 #include "torquant/graph/interpreter.h"
 #include "torquant/runtime/session.h"
@@ -53,12 +54,16 @@ at::ScalarType dtype_of(const format::Value& value) {
 // A program with the inputs of `model`, and nothing else.
 Program program_of(const format::Model& model) {
   Program program;
-  const SymExpr batch = SymExpr::symbol("batch");
+  const SymbolicDim batch = {.expr = SymExpr::symbol("batch"), .hint = model.least_batch};
+  const SymbolicDim length = {.expr = SymExpr::symbol("length"), .hint = model.least_length};
   if (model.most_batch > model.least_batch) program.ranges()["batch"] = {model.least_batch, model.most_batch};
+  if (model.has_length()) program.ranges()["length"] = {model.least_length, model.most_length};
   for (const format::ValueIndex input : model.inputs) {
-    const std::vector<int64_t>& stored = model.values[input].sizes;
+    const std::vector<int64_t>&stored = model.values[input].sizes, &growth = model.values[input].growth;
     std::vector<Dim> sizes(stored.begin(), stored.end());
-    if (model.most_batch > model.least_batch) sizes[0] = SymbolicDim{.expr = batch, .hint = model.least_batch};
+    for (size_t i = 0; i < growth.size(); ++i)
+      sizes[i] = add(mul(length, growth[i]), stored[i] - growth[i] * model.least_length);
+    if (model.most_batch > model.least_batch) sizes[0] = batch;
     program.input_specs().push_back({InputKind::kUser, ""});
     program.graph().add_input(model.values[input].name,
                               contiguous_meta(dtype_of(model.values[input]), std::move(sizes)));
@@ -81,7 +86,7 @@ class ModelExecutable : public Executable {
 
   std::vector<NodeTime> profile(const std::vector<c10::IValue>& inputs) override {
     const Call call = prepare(inputs);
-    const format::Model& model = loaded_->model();
+    const format::Model& model = session_->model();
     std::vector<double> seconds(model.nodes.size(), 0);
     if (const Result<void> done = session_->profile(call.from, call.to, seconds); !done.ok()) throw Error(done.error());
     const runtime::BatchPlan& plan = session_->plan();
@@ -112,10 +117,10 @@ class ModelExecutable : public Executable {
   Call prepare(const std::vector<c10::IValue>& inputs) {
     Call call;
     const std::vector<format::ValueIndex>& expected = loaded_->model().inputs;
-    const int64_t batch = inputs.at(0).toTensor().dim() > 0 ? inputs[0].toTensor().size(0) : 0;
+    const runtime::RunSize size = size_of(inputs);
     for (size_t i = 0; i < inputs.size(); ++i) {
       const at::Tensor tensor = inputs[i].toTensor();
-      const std::vector<int64_t> sizes = sizes_of(expected.at(i), batch);
+      const std::vector<int64_t> sizes = sizes_of(expected.at(i), size);
       const at::ScalarType dtype = dtype_of(value(expected[i]));
       if (tensor.scalar_type() != dtype || tensor.sizes() != at::IntArrayRef(sizes)) {
         throw Error({.where = "input " + value(expected[i]).name,
@@ -126,22 +131,31 @@ class ModelExecutable : public Executable {
       call.from.push_back(call.inputs.back().const_data_ptr());
     }
     for (const format::ValueIndex output : loaded_->model().outputs) {
-      const at::Tensor tensor = at::empty(sizes_of(output, batch), at::kFloat);
+      const at::Tensor tensor = at::empty(sizes_of(output, size), at::kFloat);
       call.to.push_back(tensor.mutable_data_ptr<float>());
       call.outputs.emplace_back(tensor);
     }
-    if (session_ == nullptr || session_->plan().memory.batch != static_cast<size_t>(batch)) {
-      session_ = value_of(
-          runtime::Session::make(loaded_, static_cast<size_t>(batch), static_cast<size_t>(at::get_num_threads())));
+    if (session_ == nullptr) {
+      session_ = value_of(runtime::Session::make(loaded_, size, static_cast<size_t>(at::get_num_threads())));
+    } else if (const Result<void> done = session_->resize(size); !done.ok()) {
+      throw Error(done.error());
     }
     return call;
   }
 
   const format::Value& value(format::ValueIndex index) const { return loaded_->model().values[index]; }
-  std::vector<int64_t> sizes_of(format::ValueIndex index, int64_t batch) const {
-    std::vector<int64_t> sizes = value(index).sizes;
-    sizes[0] = batch;
-    return sizes;
+
+  // What the first sizes say; prepare() compares all of them.
+  runtime::RunSize size_of(const std::vector<c10::IValue>& inputs) const {
+    const format::Model& model = loaded_->model();
+    const at::Tensor first = inputs.at(0).toTensor();
+    int64_t length = model.least_length;
+    for (size_t i = 0; i < inputs.size(); ++i)
+      length = std::max(length, length_of(model, value(model.inputs.at(i)), inputs[i].toTensor().sizes().vec()));
+    return {static_cast<size_t>(first.dim() > 0 ? first.size(0) : 0), length};
+  }
+  std::vector<int64_t> sizes_of(format::ValueIndex index, const runtime::RunSize& size) const {
+    return sizes_at(loaded_->model(), value(index), static_cast<int64_t>(size.batch), size.length);
   }
 
   std::shared_ptr<const runtime::LoadedModel> loaded_;

@@ -33,6 +33,7 @@ Json inspect_model(const std::string& path) {
                {"made_by", model.producer},
                {"source", model.source},
                {"batch", {model.least_batch, model.most_batch}},
+               {"length", {model.least_length, model.most_length}},
                {"instruction_set", name_of((*loaded)->isa())},
                {"arena_bytes", (*plan)->memory.arena_bytes}};
   for (const bool is_input : {true, false}) {
@@ -62,6 +63,8 @@ void print_model(const Json& model, bool layers) {
   fmt::print("  batches of {} to {}; here on {}, with {} for what nodes hand on\n", model["batch"][0].get<int64_t>(),
              model["batch"][1].get<int64_t>(), model["instruction_set"].get<std::string>(),
              bytes_text(model["arena_bytes"].get<int64_t>()));
+  if (const int64_t least = model["length"][0].get<int64_t>(), most = model["length"][1].get<int64_t>(); most > least)
+    fmt::print("  lengths of {} to {}; what follows is of {}\n", least, most, least);
   for (const char* kind : {"inputs", "outputs"}) {
     fmt::print("\n{}\n", kind);
     for (const Json& value : model[kind])

@@ -86,13 +86,19 @@ void add_lower(CLI::App& app, ExitCode& exit_code) {
     const size_t nodes = lowered.model.nodes.size();
     const nlohmann::ordered_json in_float = float_nodes(lowered.model);
     if (options->json) {
-      const nlohmann::ordered_json result = {
-          {"output", options->output}, {"bytes", bytes->size()}, {"nodes", nodes}, {"in_float", in_float}};
+      const nlohmann::ordered_json result = {{"output", options->output},
+                                             {"bytes", bytes->size()},
+                                             {"nodes", nodes},
+                                             {"batch", {lowered.model.least_batch, lowered.model.most_batch}},
+                                             {"length", {lowered.model.least_length, lowered.model.most_length}},
+                                             {"in_float", in_float}};
       fmt::print("{}\n", result.dump());
     } else {
       fmt::print("{}: {}, {} nodes, {}\n", options->output, bytes_text(static_cast<int64_t>(bytes->size())), nodes,
                  in_float.empty() ? "all on integers" : fmt::format("{} of them in float:", in_float.size()));
       print_float_nodes(in_float);
+      if (lowered.model.has_length())
+        fmt::print("  lengths of {} to {}\n", lowered.model.least_length, lowered.model.most_length);
     }
     exit_code = kDone;
   });

@@ -13,6 +13,7 @@
 
 #include "torquant/core/error.h"
 #include "torquant/explain/stage_model.h"
+#include "torquant/format/at_length.h"
 #include "torquant/format/describe.h"
 #include "torquant/format/tqm_file.h"
 #include "torquant/graph/interpreter.h"
@@ -209,7 +210,11 @@ std::vector<Stage> compare_stages(const Program& converted, const Model& model, 
   }
   Program program = converted.clone();
   canonicalize(program);  // as lowering does: names of nodes are those behind it
-  return Comparison(model, inputs).run(program);
+  int64_t length = model.least_length;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    length = std::max(length, length_of(model, model.values[model.inputs[i]], inputs[i].sizes().vec()));
+  const format::ModelOfLength of_inputs = value_of(format::at_length(model, length));
+  return Comparison(of_inputs.model, inputs).run(program);
 }
 
 }  // namespace torquant

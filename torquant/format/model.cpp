@@ -1,5 +1,6 @@
 #include "torquant/format/model.h"
 
+#include "torquant/format/at_length.h"
 #include "torquant/format/node_rules.h"
 
 namespace torquant::format {
@@ -41,6 +42,7 @@ Result<void> check_value(const Value& value, int64_t batch) {
   if (value.sizes.size() < 2 || value.sizes.size() > kMostSizes) {
     return error("has sizes " + text_of(value.sizes) + ", not [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]");
   }
+  if (!value.growth.empty()) return error("grows in a model of one length");
   if (value.sizes[0] != batch && !value.is_constant())
     return error("has sizes " + text_of(value.sizes) + " in a model for batches of " + std::to_string(batch));
   int64_t elements = 1;
@@ -103,11 +105,22 @@ Result<void> check_model(const Model& model) {
     return ErrorText{
         .where = "model",
         .what = "takes batches of " + std::to_string(model.least_batch) + " to " + std::to_string(model.most_batch)};
+  if (model.least_length < 1 || model.most_length < model.least_length || model.most_length > kMostLength)
+    return ErrorText{
+        .where = "model",
+        .what = "takes lengths of " + std::to_string(model.least_length) + " to " + std::to_string(model.most_length),
+        .allowed = "1 to " + std::to_string(kMostLength)};
   if (model.values.size() > kMostNodes || model.nodes.size() > kMostNodes) {
     return ErrorText{.where = "model",
                      .what = "has " + std::to_string(model.nodes.size()) + " nodes and " +
                              std::to_string(model.values.size()) + " values",
                      .allowed = "up to " + std::to_string(kMostNodes)};
+  }
+  if (model.has_length()) {
+    for (const int64_t length : {model.least_length, model.most_length}) {
+      if (const Result<ModelOfLength> made = at_length(model, length); !made.ok()) return made.error();
+    }
+    return {};
   }
   for (const Node& node : model.nodes) {
     if (Result<void> checked = check_name(node.name); !checked.ok()) return checked;

@@ -26,12 +26,16 @@ constexpr size_t bytes_of(ValueType type) {
 
 // What nodes hand on. Sizes are PyTorch's: [N, C], [N, C, L], [N, C, H, W] or [N, C, D, H, W]; N is the model's least
 // batch. Floats that the model holds have their own first size.
+//
+// All numbers of values and nodes are those of the model's least length; a growth is what one more adds to each of
+// them, and empty where all stay (at_length.h).
 struct Value {
   std::string name;
   ValueType type = ValueType::kUint8;
   std::vector<int64_t> sizes = {};
   TensorGrid grid = {};                  // of uint8
-  std::span<const float> constant = {};  // of floats that no node gives
+  std::span<const float> constant = {};  // of floats that no node gives; for the most length
+  std::vector<int64_t> growth = {};      // of sizes
 
   bool is_constant() const { return !constant.empty(); }
 };
@@ -136,6 +140,7 @@ struct Rearrange {
   ValueIndex input, output;
   int64_t begin = 0;
   std::vector<int64_t> sizes = {}, steps = {};
+  std::vector<int64_t> growth = {};  // of begin, sizes and steps, one after the other
 };
 
 // What a FloatMap makes of a number x; a and b are its parameters. As PyTorch's operators of these names.
@@ -276,8 +281,12 @@ struct Model {
   std::vector<Node> nodes = {};  // each reads what earlier ones and the inputs give
   std::vector<ValueIndex> inputs = {}, outputs = {};
   int64_t least_batch = 1, most_batch = 1;  // how many images one run may take
-  std::string producer = {};                // "torquant 0.1.0"
-  std::string source = {};                  // fingerprint of the program that it was made from
+  // The one size besides the batch that a run may choose, such as the tokens of a sequence.
+  int64_t least_length = 1, most_length = 1;
+  std::string producer = {};  // "torquant 0.1.0"
+  std::string source = {};    // fingerprint of the program that it was made from
+
+  bool has_length() const { return most_length > least_length; }
 };
 
 // How the weights of one group lie, of a layer that is not depthwise. `inputs` and `channels` are the layer's.
@@ -300,6 +309,7 @@ ValueIndex output_of(const Operation& operation);
 constexpr size_t kMostNodes = 1 << 14;   // and values
 constexpr size_t kMostOfName = 1 << 10;  // bytes
 constexpr size_t kMostSizes = 5;
+constexpr int64_t kMostLength = 1 << 24;
 
 // Whether the runtime can run it without leaving any memory: indices, sizes, grids, spans and the order of nodes. The
 // error names node and value.

@@ -60,6 +60,7 @@ class NodeRules : public FloatRules {
   }
   std::string operator()(const Rearrange& node) const {
     if (const std::string problem = moved(node.input, node.output); !problem.empty()) return problem;
+    if (!node.growth.empty()) return "grows in a model of one length";
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const int64_t held = in.channels * pixels(in);
     if (node.sizes.size() != node.steps.size() || batch(node.input) != batch(node.output) || node.begin < 0 ||

@@ -22,11 +22,6 @@ std::string text_of(const flatbuffers::String* text) {
   return text == nullptr ? "" : std::string(text->c_str(), std::min<size_t>(text->size(), kMostOfName + 1));
 }
 
-std::vector<int64_t> sizes_of(const flatbuffers::Vector<uint32_t>* sizes) {
-  if (sizes == nullptr) return {};
-  return {sizes->begin(), sizes->begin() + static_cast<ptrdiff_t>(std::min<size_t>(sizes->size(), kMostSizes + 1))};
-}
-
 Windows windows_of(const wire::Windows& windows) {
   return {.kernel = {windows.kernel_height(), windows.kernel_width()},
           .stride = {windows.stride_height(), windows.stride_width()},
@@ -38,11 +33,21 @@ Windows windows_of(const wire::Windows& windows) {
                      .dilation = windows.dilation_depth()}};
 }
 
-// Pieces of the data segment. One that leaves the segment or lies askew leaves an error behind, and so do pieces that
-// are together larger than it: what is read of a file is then bounded by its size.
+// Pieces of the data segment, and lists of the header. A piece that leaves the segment or lies askew leaves an error
+// behind, and so do pieces, and lists, that are together larger than where they lie: what is read of a file is then
+// bounded by its size.
 class DataSegment {
  public:
-  DataSegment(const uint8_t* data, size_t size) : data_(data), size_(size) {}
+  DataSegment(const uint8_t* data, size_t size, size_t header) : data_(data), size_(size), lists_left_(header) {}
+
+  template <class To = int64_t, class T>
+  std::vector<To> list(const flatbuffers::Vector<T>* numbers) {
+    const size_t bytes = numbers == nullptr ? 0 : numbers->size() * sizeof(T);
+    if (bytes > lists_left_) broken_ = true;
+    if (bytes == 0 || broken_) return {};
+    lists_left_ -= bytes;
+    return {numbers->begin(), numbers->end()};
+  }
 
   template <class T>
   std::span<const T> span(const wire::Span& span) {
@@ -61,6 +66,7 @@ class DataSegment {
   const uint8_t* data_;
   size_t size_;
   size_t given_ = 0;  // bytes of all pieces so far
+  size_t lists_left_;
   bool broken_ = false;
 };
 
@@ -147,15 +153,12 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
     }
     case wire::Operation::Concat: {
       const wire::Concat& op = *node.operation_as_Concat();
-      return Operation(Concat{{op.inputs()->begin(), op.inputs()->end()}, op.output()});
+      return Operation(Concat{data.list<ValueIndex>(op.inputs()), op.output()});
     }
     case wire::Operation::Rearrange: {
       const wire::Rearrange& op = *node.operation_as_Rearrange();
-      return Operation(Rearrange{op.input(),
-                                 op.output(),
-                                 op.begin(),
-                                 {op.sizes()->begin(), op.sizes()->end()},
-                                 {op.steps()->begin(), op.steps()->end()}});
+      return Operation(Rearrange{op.input(), op.output(), op.begin(), data.list(op.sizes()), data.list(op.steps()),
+                                 data.list(op.growth())});
     }
     case wire::Operation::FloatMap: {
       const wire::FloatMap& op = *node.operation_as_FloatMap();
@@ -230,18 +233,19 @@ Result<Model> read_tqm(const void* data, size_t size) {
                      .allowed = std::to_string(kVersion)};
   }
   const size_t begin = std::min(aligned(header), size);
-  DataSegment segment(bytes + begin, size - begin);
+  DataSegment segment(bytes + begin, size - begin, header);
   Model model{.producer = text_of(stored.producer()), .source = text_of(stored.source())};
   for (const wire::Value* value : *stored.values()) {
     if (value->type() > wire::ValueType::MAX)
       return ErrorText{.where = "value " + text_of(value->name()),
                        .what = "has a type that this version does not know"};
-    model.values.push_back({.name = text_of(value->name()),
-                            .type = static_cast<ValueType>(value->type()),
-                            .sizes = sizes_of(value->sizes()),
-                            .grid = {.scale = value->scale(), .zero_point = value->zero_point()},
-                            .constant = value->constant() == nullptr ? std::span<const float>()
-                                                                     : segment.span<float>(*value->constant())});
+    model.values.push_back(
+        {.name = text_of(value->name()),
+         .type = static_cast<ValueType>(value->type()),
+         .sizes = segment.list(value->sizes()),
+         .grid = {.scale = value->scale(), .zero_point = value->zero_point()},
+         .constant = value->constant() == nullptr ? std::span<const float>() : segment.span<float>(*value->constant()),
+         .growth = segment.list(value->growth())});
     if (segment.broken()) return data_error("value " + model.values.back().name);
   }
   for (const wire::Node* node : *stored.nodes()) {
@@ -250,10 +254,13 @@ Result<Model> read_tqm(const void* data, size_t size) {
     if (segment.broken()) return data_error("node " + text_of(node->name()));
     model.nodes.push_back({.name = text_of(node->name()), .operation = *std::move(operation)});
   }
-  model.inputs.assign(stored.inputs()->begin(), stored.inputs()->end());
-  model.outputs.assign(stored.outputs()->begin(), stored.outputs()->end());
+  model.inputs = segment.list<ValueIndex>(stored.inputs());
+  model.outputs = segment.list<ValueIndex>(stored.outputs());
+  if (segment.broken()) return data_error("model");
   model.least_batch = stored.least_batch();
   model.most_batch = stored.most_batch();
+  model.least_length = stored.least_length();
+  model.most_length = stored.most_length();
   if (Result<void> checked = check_model(model); !checked.ok()) return checked.error();
   return model;
 }

@@ -18,7 +18,7 @@ class Writer {
       const auto type = static_cast<wire::ValueType>(value.type);
       const wire::Span constant = value.is_constant() ? append(value.constant) : wire::Span();
       values.push_back(wire::CreateValue(builder_, name, type, sizes, value.grid.scale, value.grid.zero_point,
-                                         value.is_constant() ? &constant : nullptr));
+                                         value.is_constant() ? &constant : nullptr, growth(value.growth)));
     }
     std::vector<flatbuffers::Offset<wire::Node>> nodes;
     for (const Node& node : model.nodes) {
@@ -29,9 +29,10 @@ class Writer {
     const auto all_values = builder_.CreateVector(values);
     const auto all_nodes = builder_.CreateVector(nodes);
     const auto inputs = builder_.CreateVector(model.inputs), outputs = builder_.CreateVector(model.outputs);
-    builder_.FinishSizePrefixed(wire::CreateModel(builder_, kVersion, producer, source, all_values, all_nodes, inputs,
-                                                  outputs, model.least_batch, model.most_batch),
-                                wire::ModelIdentifier());
+    builder_.FinishSizePrefixed(
+        wire::CreateModel(builder_, kVersion, producer, source, all_values, all_nodes, inputs, outputs,
+                          model.least_batch, model.most_batch, model.least_length, model.most_length),
+        wire::ModelIdentifier());
     std::string file(reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize());
     file.resize(aligned(file.size()), '\0');
     return file + data_;
@@ -88,7 +89,8 @@ class Writer {
   Written write(const Rearrange& op) {
     const auto sizes = builder_.CreateVector(std::vector<int32_t>(op.sizes.begin(), op.sizes.end()));
     const auto steps = builder_.CreateVector(std::vector<int32_t>(op.steps.begin(), op.steps.end()));
-    return as(wire::Operation::Rearrange, wire::CreateRearrange(builder_, op.input, op.output, op.begin, sizes, steps));
+    return as(wire::Operation::Rearrange,
+              wire::CreateRearrange(builder_, op.input, op.output, op.begin, sizes, steps, growth(op.growth)));
   }
   Written write(const FloatMap& op) {
     const auto function = static_cast<wire::FloatFunction>(op.function);
@@ -140,6 +142,11 @@ class Writer {
     const auto pooling = static_cast<wire::FloatPooling>(op.pooling);
     return as(wire::Operation::FloatPool,
               wire::CreateFloatPool(builder_, op.input, op.output, windows(op.windows), pooling));
+  }
+
+  // None where nothing grows, so that such files are as they were before there was growth.
+  flatbuffers::Offset<flatbuffers::Vector<int32_t>> growth(const std::vector<int64_t>& numbers) {
+    return numbers.empty() ? 0 : builder_.CreateVector(std::vector<int32_t>(numbers.begin(), numbers.end()));
   }
 
   flatbuffers::Offset<wire::Windows> windows(const Windows& w) {

@@ -143,6 +143,17 @@ std::optional<int64_t> SymExpr::evaluate(const std::map<std::string, int64_t>& b
   return value_of_call(tree_->head, values);
 }
 
+SymExpr SymExpr::substitute(const std::map<std::string, int64_t>& bindings) const {
+  if (const std::optional<int64_t> value = evaluate(bindings)) return integer(*value);
+  if (tree_->args.empty()) return *this;
+  std::vector<SymExpr> args;
+  for (const SymExpr& arg : tree_->args) args.push_back(arg.substitute(bindings));
+  if (!tree_->atom.empty() || !tree_->keywords.empty())
+    return SymExpr(
+        Tree{.head = tree_->head, .atom = tree_->atom, .keywords = tree_->keywords, .args = std::move(args)});
+  return call(tree_->head, std::move(args));
+}
+
 std::optional<std::pair<std::string, int64_t>> SymExpr::solve(int64_t result,
                                                               const std::map<std::string, int64_t>& bindings) const {
   std::string unknown;

@@ -36,6 +36,9 @@ class SymExpr {
   // The value under `bindings`; nothing when a symbol is unbound, a head is unknown or it does not fit 64 bits.
   std::optional<int64_t> evaluate(const std::map<std::string, int64_t>& bindings) const;
 
+  // The same with numbers in place of symbols, and a number where none is left.
+  SymExpr substitute(const std::map<std::string, int64_t>& bindings) const;
+
   // The value of the one unbound symbol that makes this expression equal `result`, where the expression is linear
   // in it; nothing otherwise. `2*s` = 6 gives s = 3.
   std::optional<std::pair<std::string, int64_t>> solve(int64_t result,

@@ -46,6 +46,14 @@ TEST(SymExpr, EvaluatesUnderBindings) {
   EXPECT_EQ(SymExpr::parse("Unknown(Integer(2))").evaluate({}), std::nullopt);
 }
 
+TEST(SymExpr, SubstitutesNumbersForSymbols) {
+  const auto text = [](const char* expr) { return SymExpr::parse(expr).substitute({{"a", 5}}).text(); };
+  EXPECT_EQ(text("a"), "5");
+  EXPECT_EQ(text("2*a + b"), "10 + b");
+  EXPECT_EQ(text("FloorDiv(b, a + 1)"), "FloorDiv(b, 6)");
+  EXPECT_EQ(text("b"), "b");
+}
+
 TEST(SymExpr, SolvesForOneLinearSymbol) {
   EXPECT_EQ(SymExpr::parse(kExpr).solve(11, {}), (std::pair<std::string, int64_t>("s17", 5)));
   EXPECT_EQ(SymExpr::parse(kExpr).solve(10, {}), std::nullopt);

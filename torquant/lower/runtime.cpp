@@ -20,10 +20,12 @@
 #include "torquant/lower/runtime_emit.h"
 #include "torquant/lower/runtime_float_layer.h"
 #include "torquant/lower/runtime_layer.h"
+#include "torquant/lower/runtime_lengths.h"
 #include "torquant/lower/transposed_convolutions.h"
 #include "torquant/lower/unsigned_activations.h"
 #include "torquant/pass/canonicalize.h"
 #include "torquant/pass/constant_values.h"
+#include "torquant/pass/fix_symbol.h"
 #include "torquant/pass/fold_batch_norm.h"
 #include "torquant/pass/remove_dead.h"
 
@@ -143,7 +145,13 @@ class RuntimeLowering {
 }  // namespace
 
 RuntimeModel lower_to_runtime(Program converted, const std::string& source) {
-  return RuntimeLowering(std::move(converted), source).run();
+  const std::optional<runtime_lowering::Length> length = runtime_lowering::find_length(converted);
+  if (!length) return RuntimeLowering(std::move(converted), source).run();
+  return runtime_lowering::lower_for_lengths(*length, [&](int64_t at) {
+    Program fixed = converted.clone();
+    fix_symbol(fixed, length->symbol, at);
+    return RuntimeLowering(std::move(fixed), source).run();
+  });
 }
 
 }  // namespace torquant

@@ -20,8 +20,9 @@ struct RuntimeModel {
 };
 
 // A converted program as the runtime executes it: each convolution or linear layer with bias, residual, activation and
-// requantization in one node, everything between quantize and dequantize nodes on uint8 codes. Throws Error that names
-// every node for which the runtime has nothing. `source`: of the program's file, for the record.
+// requantization in one node, everything between quantize and dequantize nodes on uint8 codes. Sizes that may vary are
+// the batch and one other of the inputs, the model's length. Throws Error that names every node for which the runtime
+// has nothing. `source`: of the program's file, for the record.
 RuntimeModel lower_to_runtime(Program converted, const std::string& source);
 
 }  // namespace torquant

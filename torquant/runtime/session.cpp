@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "torquant/format/at_length.h"
 #include "torquant/format/tqm_file.h"
 #include "torquant/runtime/limits.h"
 
@@ -78,58 +79,99 @@ Result<std::shared_ptr<const LoadedModel>> LoadedModel::make(std::shared_ptr<con
   return std::shared_ptr<const LoadedModel>(std::move(loaded));
 }
 
-Result<std::shared_ptr<const BatchPlan>> LoadedModel::plan_for(size_t batch) const {
+Result<std::shared_ptr<const format::Model>> LoadedModel::model_of(int64_t length) const {
+  if (!model_->has_length() && length == model_->least_length) return model_;
+  Result<format::ModelOfLength> made = format::at_length(*model_, length);
+  if (!made.ok()) return made.error();
+  const auto kept = std::make_shared<const format::ModelOfLength>(*std::move(made));
+  return std::shared_ptr<const format::Model>(kept, &kept->model);
+}
+
+Result<std::shared_ptr<const BatchPlan>> LoadedModel::plan_for(RunSize size) const {
   const auto least = static_cast<size_t>(model_->least_batch), most = static_cast<size_t>(model_->most_batch);
-  if (batch < least || batch > most) {
+  if (size.batch < least || size.batch > most) {
     return ErrorText{
         .where = "batch",
-        .what = std::to_string(batch) + " images were asked for",
+        .what = std::to_string(size.batch) + " images were asked for",
         .allowed = least == most ? std::to_string(least) : std::to_string(least) + " to " + std::to_string(most)};
   }
+  if (size.length == 0) size.length = model_->least_length;
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<const BatchPlan>& plan = plans_[batch];
-  if (plan != nullptr) return plan;
-  auto made = std::make_shared<BatchPlan>(BatchPlan{.memory = plan_memory(*model_, batch), .steps = {}});
-  if (const Result<void> checked = check_limits(*model_, made->memory); !checked.ok()) return checked.error();
-  made->steps = make_steps(*model_, made->memory, isa_);
-  plan = std::move(made);
-  return plan;
+  const std::pair key{size.batch, size.length};
+  if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
+  Result<std::shared_ptr<const format::Model>> model = model_of(size.length);
+  if (!model.ok()) return model.error();
+  auto made =
+      std::make_shared<BatchPlan>(BatchPlan{.model = *model, .memory = plan_memory(**model, size.batch), .steps = {}});
+  if (const Result<void> checked = check_limits(*made->model, made->memory); !checked.ok()) return checked.error();
+  made->steps = make_steps(*made->model, made->memory, isa_);
+  if (plans_.size() == kMostPlans) plans_.clear();
+  return plans_[key] = std::move(made);
 }
 
 void Session::Free::operator()(uint8_t* memory) const { ::operator delete(memory, std::align_val_t(kAlignment)); }
 
-Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const LoadedModel> loaded, size_t batch,
+namespace {
+
+Result<std::shared_ptr<const BatchPlan>> plan_for(const LoadedModel& loaded, RunSize size, size_t threads) {
+  Result<std::shared_ptr<const BatchPlan>> plan = loaded.plan_for(size);
+  if (!plan.ok()) return plan;
+  if (const size_t scratch = threads * (*plan)->steps.scratch_bytes; scratch > kMostScratch) {
+    return ErrorText{.where = "threads",
+                     .what = std::to_string(threads) + " need " + std::to_string(scratch) + " bytes of scratch memory",
+                     .allowed = "up to " + std::to_string(kMostScratch)};
+  }
+  return plan;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::make(std::shared_ptr<const LoadedModel> loaded, RunSize size,
                                                size_t threads) {
   if (threads < 1 || threads > kMostThreads) {
     return ErrorText{.where = "threads",
                      .what = std::to_string(threads) + " were asked for",
                      .allowed = "1 to " + std::to_string(kMostThreads)};
   }
-  Result<std::shared_ptr<const BatchPlan>> plan = loaded->plan_for(batch);
+  Result<std::shared_ptr<const BatchPlan>> plan = runtime::plan_for(*loaded, size, threads);
   if (!plan.ok()) return plan.error();
-  if (const size_t scratch = threads * (*plan)->steps.scratch_bytes; scratch > kMostScratch) {
-    return ErrorText{.where = "threads",
-                     .what = std::to_string(threads) + " need " + std::to_string(scratch) + " bytes of scratch memory",
-                     .allowed = "up to " + std::to_string(kMostScratch)};
-  }
   return std::unique_ptr<Session>(new Session(std::move(loaded), *std::move(plan), threads));
 }
 
 Session::Session(std::shared_ptr<const LoadedModel> loaded, std::shared_ptr<const BatchPlan> plan, size_t threads)
-    : loaded_(std::move(loaded)), plan_(std::move(plan)), pool_(threads) {
-  arena_bytes_ = (plan_->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
-  arena_.reset(static_cast<uint8_t*>(::operator new(memory_bytes(), std::align_val_t(kAlignment))));
-  clear(arena_.get(), memory_bytes());
-  // bind() puts the user's pointers in place of those of inputs and outputs.
-  const std::vector<format::Value>& values = loaded_->model().values;
-  for (size_t i = 0; i < values.size(); ++i) {
-    plain_.push_back(values[i].is_constant() ? const_cast<float*>(values[i].constant.data())  // steps read it alone
-                                             : static_cast<void*>(arena_.get() + plan_->memory.places[i].begin));
+    : loaded_(std::move(loaded)), pool_(threads) {
+  take(std::move(plan));
+}
+
+Result<void> Session::resize(RunSize size) {
+  Result<std::shared_ptr<const BatchPlan>> plan = runtime::plan_for(*loaded_, size, threads());
+  if (!plan.ok()) return plan.error();
+  if (*plan != plan_) take(*std::move(plan));
+  return {};
+}
+
+void Session::take(std::shared_ptr<const BatchPlan> plan) {
+  const size_t arena_bytes = (plan->memory.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t bytes = arena_bytes + threads() * plan->steps.scratch_bytes;
+  std::vector<void*> plain(plan->model->values.size());
+  if (bytes > memory_bytes_ || arena_ == nullptr) {
+    arena_.reset(static_cast<uint8_t*>(::operator new(bytes, std::align_val_t(kAlignment))));
+    memory_bytes_ = bytes;
   }
+  clear(arena_.get(), bytes);
+  arena_bytes_ = arena_bytes;
+  plan_ = std::move(plan);
+  // bind() puts the user's pointers in place of those of inputs and outputs.
+  const std::vector<format::Value>& values = model().values;
+  for (size_t i = 0; i < values.size(); ++i) {
+    plain[i] = values[i].is_constant() ? const_cast<float*>(values[i].constant.data())  // steps read it alone
+                                       : static_cast<void*>(arena_.get() + plan_->memory.places[i].begin);
+  }
+  plain_ = std::move(plain);
 }
 
 Result<void> Session::bind(std::span<const void* const> inputs, std::span<float* const> outputs) {
-  const format::Model& model = loaded_->model();
+  const format::Model& model = this->model();
   const auto counted = [](const char* what, size_t given, size_t wanted) {
     return ErrorText{
         .where = "run", .what = std::to_string(given) + " " + what + " were given", .allowed = std::to_string(wanted)};
@@ -150,7 +192,7 @@ Result<void> Session::bind(std::span<const void* const> inputs, std::span<float*
 
 // Integers are the user's alone, so what tables do not have can be told before the run.
 Result<void> Session::check_ids() const {
-  const format::Model& model = loaded_->model();
+  const format::Model& model = this->model();
   for (const format::Node& node : model.nodes) {
     const auto* embedding = std::get_if<format::Embedding>(&node.operation);
     if (embedding == nullptr) continue;

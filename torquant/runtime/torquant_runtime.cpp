@@ -11,6 +11,7 @@
 #include <system_error>
 #include <vector>
 
+#include "torquant/format/at_length.h"
 #include "torquant/runtime/session.h"
 
 using torquant::ErrorText;
@@ -23,7 +24,7 @@ namespace {
 struct TensorInfo {
   std::string name;
   torquant_dtype dtype;
-  std::vector<int64_t> sizes;
+  std::vector<int64_t> sizes, growth;
   size_t bytes;
 };
 
@@ -50,6 +51,7 @@ struct torquant_model {
 };
 
 struct torquant_session {
+  std::shared_ptr<const LoadedModel> loaded;
   std::unique_ptr<Session> session;
   Infos infos;
   std::vector<const void*> inputs;  // what run() hands on
@@ -98,31 +100,33 @@ torquant_status guarded(const Body& body) noexcept {
 }
 
 std::vector<TensorInfo> infos_of(const torquant::format::Model& model,
-                                 const std::vector<torquant::format::ValueIndex>& values, int64_t batch) {
+                                 const std::vector<torquant::format::ValueIndex>& values, int64_t batch,
+                                 int64_t length) {
   std::vector<TensorInfo> infos;
   for (const torquant::format::ValueIndex index : values) {
     const torquant::format::Value& value = model.values[index];
     const bool is_integers = value.type == torquant::format::ValueType::kInt64;
     TensorInfo info{.name = value.name,
                     .dtype = is_integers ? TORQUANT_INT64 : TORQUANT_FLOAT32,
-                    .sizes = value.sizes,
+                    .sizes = sizes_at(model, value, batch, length),
+                    .growth = value.growth,
                     .bytes = bytes_of(value.type)};
-    info.sizes[0] = batch;
+    info.growth.resize(info.sizes.size(), 0);
     for (const int64_t size : info.sizes) info.bytes *= static_cast<size_t>(size);
     infos.push_back(std::move(info));
   }
   return infos;
 }
 
-Infos infos_of(const torquant::format::Model& model, int64_t batch) {
-  return {infos_of(model, model.inputs, batch), infos_of(model, model.outputs, batch)};
+Infos infos_of(const torquant::format::Model& model, int64_t batch, int64_t length) {
+  return {infos_of(model, model.inputs, batch, length), infos_of(model, model.outputs, batch, length)};
 }
 
 torquant_status give_model(const Result<std::shared_ptr<const LoadedModel>>& loaded, torquant_model** model,
                            torquant_status otherwise = TORQUANT_INVALID_MODEL) {
   if (!loaded.ok()) return fail(otherwise, loaded.error());
   const torquant::format::Model& held = (*loaded)->model();
-  *model = new torquant_model{*loaded, infos_of(held, held.least_batch)};
+  *model = new torquant_model{*loaded, infos_of(held, held.least_batch, held.least_length)};
   return TORQUANT_OK;
 }
 
@@ -134,23 +138,49 @@ torquant_status begin_load(const char* function, torquant_model** model) {
   return isa.ok() ? TORQUANT_OK : fail(TORQUANT_INVALID_ISA, isa.error());
 }
 
+torquant_status give_range(const char* function, const torquant_model* model, int64_t torquant::format::Model::* from,
+                           int64_t torquant::format::Model::* to, int64_t* least, int64_t* most) {
+  if (model == nullptr) return null_argument(function, "model");
+  if (least == nullptr || most == nullptr) return null_argument(function, least == nullptr ? "least" : "most");
+  *least = model->loaded->model().*from;
+  *most = model->loaded->model().*to;
+  return TORQUANT_OK;
+}
+
+torquant_status check_range(const char* function, const char* what, int64_t number, int64_t least, int64_t most) {
+  if (number >= least && number <= most) return TORQUANT_OK;
+  return wrong(function, std::string(what) + " is " + std::to_string(number),
+               std::to_string(least) + (least == most ? "" : " to " + std::to_string(most)));
+}
+
+// Batch and length of runs, of which 0 is the model's least.
+torquant_status check_size(const char* function, const torquant::format::Model& model, int64_t batch, int64_t& length) {
+  if (length == 0) length = model.least_length;
+  const torquant_status status = check_range(function, "batch", batch, model.least_batch, model.most_batch);
+  return status == TORQUANT_OK ? check_range(function, "length", length, model.least_length, model.most_length)
+                               : status;
+}
+
 torquant_status tell(const char* function, const std::vector<TensorInfo>& infos, size_t index,
                      torquant_tensor_info* info) {
   if (info == nullptr) return null_argument(function, "info");
-  if (info->struct_size < sizeof(torquant_tensor_info)) {
+  constexpr size_t kFirstSize = offsetof(torquant_tensor_info, growth);  // of the first header
+  if (info->struct_size < kFirstSize) {
     return wrong(function, "struct_size is " + std::to_string(info->struct_size),
-                 "sizeof(torquant_tensor_info), " + std::to_string(sizeof(torquant_tensor_info)) + " or more");
+                 "sizeof(torquant_tensor_info), " + std::to_string(kFirstSize) + " or more");
   }
   if (index >= infos.size()) {
     return wrong(function, "index is " + std::to_string(index), "0 to " + std::to_string(infos.size() - 1));
   }
   const TensorInfo& told = infos[index];
-  *info = {.struct_size = info->struct_size,
-           .name = told.name.c_str(),
-           .dtype = told.dtype,
-           .rank = told.sizes.size(),
-           .sizes = told.sizes.data(),
-           .bytes = told.bytes};
+  const torquant_tensor_info all = {.struct_size = info->struct_size,
+                                    .name = told.name.c_str(),
+                                    .dtype = told.dtype,
+                                    .rank = told.sizes.size(),
+                                    .sizes = told.sizes.data(),
+                                    .bytes = told.bytes,
+                                    .growth = told.growth.data()};
+  std::memcpy(info, &all, std::min(info->struct_size, sizeof all));
   return TORQUANT_OK;
 }
 
@@ -158,19 +188,20 @@ torquant_status tell(const char* function, const std::vector<TensorInfo>& infos,
 torquant_status read_options(const char* function, const torquant_session_options& given,
                              torquant_session_options& options) {
   constexpr size_t kMostSize = 4096;  // no header has more; one that was not set is seldom less
+  constexpr size_t kFirstSize = offsetof(torquant_session_options, length);  // of the first header
   const size_t known = sizeof options;
-  if (given.struct_size < known || given.struct_size > kMostSize) {
+  if (given.struct_size < kFirstSize || given.struct_size > kMostSize) {
     return wrong(function, "struct_size is " + std::to_string(given.struct_size),
                  "sizeof(torquant_session_options), here " + std::to_string(known));
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(&given);
-  const auto* unknown =
-      std::find_if(bytes + known, bytes + given.struct_size, [](unsigned char byte) { return byte != 0; });
-  if (unknown != bytes + given.struct_size) {
+  const auto* end = bytes + given.struct_size;
+  const auto* unknown = std::find_if(std::min(bytes + known, end), end, [](unsigned char byte) { return byte != 0; });
+  if (unknown != end) {
     return wrong(function, "options set at byte " + std::to_string(unknown - bytes) + " are unknown to this library",
                  "the first " + std::to_string(known) + " bytes, zeros behind them");
   }
-  options = given;
+  std::memcpy(&options, &given, std::min(given.struct_size, known));
   return TORQUANT_OK;
 }
 
@@ -260,12 +291,15 @@ void torquant_model_free(torquant_model* model) { delete model; }
 
 torquant_status torquant_model_batch_range(const torquant_model* model, int64_t* least, int64_t* most) {
   return guarded([&] {
-    constexpr const char* kFunction = "torquant_model_batch_range";
-    if (model == nullptr) return null_argument(kFunction, "model");
-    if (least == nullptr || most == nullptr) return null_argument(kFunction, least == nullptr ? "least" : "most");
-    *least = model->loaded->model().least_batch;
-    *most = model->loaded->model().most_batch;
-    return TORQUANT_OK;
+    using torquant::format::Model;
+    return give_range("torquant_model_batch_range", model, &Model::least_batch, &Model::most_batch, least, most);
+  });
+}
+
+torquant_status torquant_model_length_range(const torquant_model* model, int64_t* least, int64_t* most) {
+  return guarded([&] {
+    using torquant::format::Model;
+    return give_range("torquant_model_length_range", model, &Model::least_length, &Model::most_length, least, most);
   });
 }
 
@@ -308,21 +342,31 @@ torquant_status torquant_session_create(const torquant_model* model, const torqu
       if (status != TORQUANT_OK) return status;
     }
     const torquant::format::Model& held = model->loaded->model();
-    const auto check_range = [&](const char* what, int64_t number, int64_t least, int64_t most) {
-      if (number >= least && number <= most) return TORQUANT_OK;
-      return wrong(kFunction, std::string(what) + " is " + std::to_string(number),
-                   std::to_string(least) + (least == most ? "" : " to " + std::to_string(most)));
-    };
-    torquant_status status = check_range("batch", chosen.batch, held.least_batch, held.most_batch);
-    if (status == TORQUANT_OK) status = check_range("threads", chosen.threads, 1, Session::kMostThreads);
+    torquant_status status = check_size(kFunction, held, chosen.batch, chosen.length);
+    if (status == TORQUANT_OK) status = check_range(kFunction, "threads", chosen.threads, 1, Session::kMostThreads);
     if (status != TORQUANT_OK) return status;
-    Result<std::unique_ptr<Session>> made =
-        Session::make(model->loaded, static_cast<size_t>(chosen.batch), static_cast<size_t>(chosen.threads));
+    Result<std::unique_ptr<Session>> made = Session::make(
+        model->loaded, {static_cast<size_t>(chosen.batch), chosen.length}, static_cast<size_t>(chosen.threads));
     if (!made.ok()) return fail(TORQUANT_INVALID_ARGUMENT, made.error());
-    Infos infos = infos_of(held, chosen.batch);
+    Infos infos = infos_of(held, chosen.batch, chosen.length);
     std::vector<const void*> inputs(infos.inputs.size());
     std::vector<float*> outputs(infos.outputs.size());
-    *session = new torquant_session{*std::move(made), std::move(infos), std::move(inputs), std::move(outputs)};
+    *session =
+        new torquant_session{model->loaded, *std::move(made), std::move(infos), std::move(inputs), std::move(outputs)};
+    return TORQUANT_OK;
+  });
+}
+
+torquant_status torquant_session_resize(torquant_session* session, int64_t batch, int64_t length) {
+  return guarded([&] {
+    constexpr const char* kFunction = "torquant_session_resize";
+    if (session == nullptr) return null_argument(kFunction, "session");
+    const torquant::format::Model& held = session->loaded->model();
+    if (const torquant_status status = check_size(kFunction, held, batch, length); status != TORQUANT_OK) return status;
+    Infos infos = infos_of(held, batch, length);
+    const Result<void> done = session->session->resize({static_cast<size_t>(batch), length});
+    if (!done.ok()) return fail(TORQUANT_INVALID_ARGUMENT, done.error());
+    session->infos = std::move(infos);
     return TORQUANT_OK;
   });
 }

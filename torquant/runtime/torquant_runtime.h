@@ -69,6 +69,9 @@ void torquant_model_free(torquant_model* model);
 /* How many images one run may take. */
 torquant_status torquant_model_batch_range(const torquant_model* model, int64_t* least, int64_t* most);
 
+/* The one other size that a run may choose, such as the tokens of a sequence; 1 to 1 where there is none. */
+torquant_status torquant_model_length_range(const torquant_model* model, int64_t* least, int64_t* most);
+
 /* The instruction set whose kernels run it: "avx512vnni", "avx2", "neondot", "scalar". Null for null. */
 const char* torquant_model_isa(const torquant_model* model);
 
@@ -78,11 +81,12 @@ typedef struct torquant_tensor_info {
   const char* name;   /* lives as long as what was asked */
   torquant_dtype dtype;
   size_t rank;
-  const int64_t* sizes; /* [rank], PyTorch's order; lives as long as what was asked */
-  size_t bytes;         /* of all numbers, which lie one after the other */
+  const int64_t* sizes;  /* [rank], PyTorch's order; lives as long as what was asked */
+  size_t bytes;          /* of all numbers, which lie one after the other */
+  const int64_t* growth; /* [rank], what one more of the length adds to each size; lives as long as `sizes` */
 } torquant_tensor_info;
 
-/* Of a model: sizes and bytes are those of its least batch; the batch is sizes[0]. Counts are 0 for null. */
+/* Of a model: sizes and bytes are those of its least batch and length; the batch is sizes[0]. Counts are 0 for null. */
 size_t torquant_model_input_count(const torquant_model* model);
 size_t torquant_model_output_count(const torquant_model* model);
 torquant_status torquant_model_input(const torquant_model* model, size_t index, torquant_tensor_info* info);
@@ -97,16 +101,22 @@ typedef struct torquant_session_options {
   size_t struct_size; /* sizeof(torquant_session_options) */
   int64_t batch;      /* images of each run */
   int64_t threads;    /* 1 to 256; the one that calls run() is one of them */
+  int64_t length;     /* of each run; 0 is the model's least */
 } torquant_session_options;
 
-#define TORQUANT_SESSION_OPTIONS_INIT {sizeof(torquant_session_options), 1, 1}
+#define TORQUANT_SESSION_OPTIONS_INIT {sizeof(torquant_session_options), 1, 1, 0}
 
 /* `options`: null is TORQUANT_SESSION_OPTIONS_INIT. On error *session is null. */
 torquant_status torquant_session_create(const torquant_model* model, const torquant_session_options* options,
                                         torquant_session** session);
 void torquant_session_free(torquant_session* session);
 
-/* As those of the model, for the batch of the session. */
+/* Lets the runs that follow have another batch and length (0: the model's least). Threads stay, memory grows where it
+ * must; what was worked out for the latest 64 sizes is kept. What was told of inputs and outputs is no longer valid.
+ * On error nothing has changed. */
+torquant_status torquant_session_resize(torquant_session* session, int64_t batch, int64_t length);
+
+/* As those of the model, for the batch and length of the session. */
 torquant_status torquant_session_input(const torquant_session* session, size_t index, torquant_tensor_info* info);
 torquant_status torquant_session_output(const torquant_session* session, size_t index, torquant_tensor_info* info);
 

@@ -37,6 +37,7 @@ struct TensorInfo {
   torquant_dtype dtype;
   std::vector<int64_t> sizes;
   size_t bytes;
+  std::vector<int64_t> growth;  // of sizes, with the length
 
   size_t elements() const {
     size_t elements = 1;
@@ -52,7 +53,8 @@ TensorInfo info(Ask ask, const Asked* asked, size_t index) {
   torquant_tensor_info told = {};
   told.struct_size = sizeof told;
   check(ask(asked, index, &told));
-  return {told.name, told.dtype, {told.sizes, told.sizes + told.rank}, told.bytes};
+  return {
+      told.name, told.dtype, {told.sizes, told.sizes + told.rank}, told.bytes, {told.growth, told.growth + told.rank}};
 }
 
 }  // namespace detail
@@ -72,12 +74,17 @@ class Model {
     model_.reset(model);
   }
 
-  struct BatchRange {
+  struct Range {
     int64_t least, most;
   };
-  BatchRange batch_range() const {
-    BatchRange range{};
+  Range batch_range() const {
+    Range range{};
     check(torquant_model_batch_range(get(), &range.least, &range.most));
+    return range;
+  }
+  Range length_range() const {
+    Range range{};
+    check(torquant_model_length_range(get(), &range.least, &range.most));
     return range;
   }
   size_t input_count() const { return torquant_model_input_count(get()); }
@@ -97,6 +104,7 @@ class Model {
 struct SessionOptions {
   int64_t batch = 1;
   int64_t threads = 1;
+  int64_t length = 0;  // the model's least
 };
 
 inline torquant_input input(const std::vector<float>& numbers) {
@@ -113,12 +121,14 @@ inline torquant_output output(std::vector<float>& numbers) {
 class Session {
  public:
   explicit Session(const Model& model, SessionOptions options = {}) {
-    const torquant_session_options chosen = {sizeof chosen, options.batch, options.threads};
+    const torquant_session_options chosen = {sizeof chosen, options.batch, options.threads, options.length};
     torquant_session* session = nullptr;
     check(torquant_session_create(model.get(), &chosen, &session));
     session_.reset(session);
   }
 
+  // What input() and output() told before is no longer so.
+  void resize(int64_t batch, int64_t length = 0) { check(torquant_session_resize(get(), batch, length)); }
   TensorInfo input(size_t index) const { return detail::info(torquant_session_input, get(), index); }
   TensorInfo output(size_t index) const { return detail::info(torquant_session_output, get(), index); }
   size_t memory_bytes() const { return torquant_session_memory_bytes(get()); }

@@ -43,10 +43,14 @@ class TransformerTest : public testing::Test {
     float* outputs[] = {output.data()};
     return session.run(inputs, outputs);
   }
-  std::vector<float> output_of(const std::shared_ptr<const LoadedModel>& loaded, size_t batch, size_t threads) const {
-    std::vector<float> output(batch * kNumbers, -1);
-    EXPECT_TRUE(run(**Session::make(loaded, batch, threads), output).ok());
+  std::vector<float> output_of(Session& session) const {
+    const auto tokens = static_cast<size_t>(session.model().values[session.model().outputs[0]].sizes[1]);
+    std::vector<float> output(session.plan().memory.batch * tokens * TinyTransformer::kWidth, -1);
+    EXPECT_TRUE(run(session, output).ok());
     return output;
+  }
+  std::vector<float> output_of(const std::shared_ptr<const LoadedModel>& loaded, RunSize size, size_t threads) const {
+    return output_of(**Session::make(loaded, size, threads));
   }
 
   TinyTransformer tiny_;
@@ -111,6 +115,41 @@ TEST_F(TransformerTest, TakesAConstantMaskForAllSequences) {
                                 .constant = hidden});
   tiny_.at<format::Attention>(8).mask = constant;
   EXPECT_EQ(output_of(load(), 4, 2), expected);
+}
+
+TEST_F(TransformerTest, ComputesForEachLengthWhatAModelOfThatLengthDoes) {
+  TinyTransformer growing(3);
+  growing.let_grow_to(9);
+  std::vector<std::vector<float>> expected;
+  for (int64_t length = 3; length <= 9; ++length) {
+    const TinyTransformer fixed(length);
+    tiny_.model = fixed.model;
+    expected.push_back(output_of(load(), 2, 1));
+  }
+  tiny_.model = growing.model;
+  const auto loaded = load();
+  const auto session = *Session::make(loaded, {2, 4}, 2);
+  for (const int64_t length : {4, 9, 3, 7, 8, 5, 6, 9}) {
+    ASSERT_TRUE(session->resize({2, length}).ok());
+    EXPECT_EQ(output_of(*session), expected[static_cast<size_t>(length) - 3]) << length;
+    EXPECT_EQ(output_of(loaded, {2, length}, 1), expected[static_cast<size_t>(length) - 3]) << length;
+  }
+}
+
+TEST_F(TransformerTest, RefusesLengthsThatItDoesNotTakeAndKeepsItsOwn) {
+  TinyTransformer growing(3);
+  growing.let_grow_to(9);
+  tiny_.model = growing.model;
+  const auto session = *Session::make(load(), {1, 5}, 1);
+  const std::vector<float> before = output_of(*session);
+  for (const int64_t length : {2, 10, -1}) {
+    const Result<void> done = session->resize({1, length});
+    ASSERT_FALSE(done.ok());
+    EXPECT_EQ(done.error().where, "length");
+    EXPECT_EQ(done.error().what, std::to_string(length) + " was asked for");
+    EXPECT_EQ(done.error().allowed, "3 to 9");
+  }
+  EXPECT_EQ(output_of(*session), before);
 }
 
 TEST_F(TransformerTest, HidesWhatComesLaterWhereItIsCausal) {
