@@ -32,6 +32,7 @@ std::string_view name_of(FloatArithmetic arithmetic) {
 }
 
 bool computes_in_float(const Operation& operation) {
+  if (const auto* attention = std::get_if<Attention>(&operation)) return attention->in_float;
   return std::holds_alternative<FloatMap>(operation) || std::holds_alternative<FloatBinary>(operation) ||
          std::holds_alternative<FloatMean>(operation) || std::holds_alternative<Softmax>(operation) ||
          std::holds_alternative<Normalize>(operation) || std::holds_alternative<FloatLayer>(operation) ||

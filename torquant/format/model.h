@@ -228,7 +228,7 @@ struct DynamicLinear {
   std::span<const float> multiplier = {}, offset = {};
 };
 
-// Scaled dot product attention on integers (K10): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
+// Scaled dot product attention, on integers (K10) or in float (K13): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
 // after the other. Heads of keys and values are shared by heads / key_heads heads of queries.
 struct Attention {
   struct Rows {
@@ -241,6 +241,7 @@ struct Attention {
   uint32_t heads = 1, key_heads = 1, head_size = 1;
   float scale = 1;
   bool causal = false;
+  bool in_float = false;
 };
 
 // A convolution, or a linear layer of rows, in float32 with all that is fused into it (K11, K12):

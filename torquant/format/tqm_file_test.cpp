@@ -146,6 +146,7 @@ TEST(TqmFile, GivesBackNetworksInFloat) {
 
 TEST(TqmFile, GivesBackTransformers) {
   TinyTransformer tiny;
+  tiny.at<Attention>(8).in_float = true;
   const Aligned file(*write_tqm(tiny.model));
   const Result<Model> read = file.read();
   ASSERT_TRUE(read.ok()) << (read.ok() ? "" : read.error().what);
@@ -177,6 +178,7 @@ TEST(TqmFile, GivesBackTransformers) {
   EXPECT_EQ(attention.head_size, 8u);
   EXPECT_EQ(attention.scale, 0.35f);
   EXPECT_FALSE(attention.causal);
+  EXPECT_TRUE(attention.in_float);
 }
 
 TEST(TqmFile, HasTheSameBytesForTheSameModel) { EXPECT_EQ(written(), written()); }

@@ -110,7 +110,8 @@ Attention attention_of(const wire::Attention& attention) {
           .key_heads = attention.key_heads(),
           .head_size = attention.head_size(),
           .scale = attention.scale(),
-          .causal = attention.causal()};
+          .causal = attention.causal(),
+          .in_float = attention.in_float()};
 }
 
 Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {

@@ -125,10 +125,10 @@ class Writer {
               wire::CreateDynamicLinear(builder_, op.input, op.output, &weights, &fits, &sums, &multiplier, &offset));
   }
   Written write(const Attention& op) {
-    return as(
-        wire::Operation::Attention,
-        wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,
-                              op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale, op.causal));
+    return as(wire::Operation::Attention,
+              wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,
+                                    op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale,
+                                    op.causal, op.in_float));
   }
 
   Written write(const FloatLayer& op) {

@@ -57,7 +57,6 @@ class RuntimeLowering {
     fuse_dynamic_linears(program_, facts_, made_);
     fuse_float_layers(program_, facts_, made_);
     fuse_layers();
-    refuse_attention_in_float();
     compute_on_codes(program_);
     remember_grids();
     map_codes(program_);
@@ -89,16 +88,6 @@ class RuntimeLowering {
         }
       }
       problems_.push_back(node->describe() + ": " + reason);
-    }
-  }
-
-  // Attention is on integers (K10), which a program that is all in float did not ask for.
-  void refuse_attention_in_float() {
-    if (facts_.float_layers.empty() || !facts_.dynamic.empty() || !facts_.layers.empty()) return;
-    for (const Node& node : graph_) {
-      if (node.op() == ops::kScaledDotProductAttention)
-        problems_.push_back(node.describe() +
-                            ": the runtime computes attention on integers, and this program has none");
     }
   }
 

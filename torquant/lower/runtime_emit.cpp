@@ -37,7 +37,7 @@ class Emitter {
         made_(made),
         builder_(program, made, problems),
         rows_(facts, builder_),
-        attention_(builder_),
+        attention_(builder_, facts.all_in_float()),
         float_layers_(program, facts, builder_) {}
 
   void run() {

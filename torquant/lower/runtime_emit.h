@@ -30,6 +30,7 @@ struct Facts {
     bool of_images = false;     // a convolution, whose values lie with their channels last
   };
   std::unordered_map<const Node*, FloatLayer> float_layers;
+  bool all_in_float() const { return !float_layers.empty() && layers.empty() && dynamic.empty(); }
   std::unordered_map<const Value*, TensorGrid>
       grids;  // of what was a quantize node's output before it became a table's
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "torquant/kernels/attention/attention.h"
 #include "torquant/runtime/step.h"
 
 namespace torquant::runtime {
@@ -67,6 +68,10 @@ MadeStep make_depthwise_step(const StepMaker& maker, const format::FloatLayer& n
 MadeStep make_step(const StepMaker& maker, const format::FloatPool& node);
 // attention_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Attention& node);
+// float_attention_step.cpp
+MadeStep make_float_step(const StepMaker& maker, const format::Attention& node);
+// Floats from one image, head and query of the node's mask to the next one: 0 where the mask repeats itself.
+AttentionSteps mask_steps(const StepMaker& maker, const format::Attention& node);
 // softmax_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
 

@@ -3,6 +3,10 @@
 #include "torquant/kernels/fgemm/fgemm_internal.h"
 #include "torquant/kernels/fgemm/fgemm_tiles.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#endif
+
 namespace torquant {
 namespace {
 

@@ -3,6 +3,10 @@
 #include "torquant/kernels/windows/each_window.h"
 #include "torquant/kernels/windows/windows_internal.h"
 
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // g++ 12 says so of its own intrinsics (gcc.gnu.org/PR105593)
+#endif
+
 namespace torquant {
 namespace {
 
