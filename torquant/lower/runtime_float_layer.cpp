@@ -10,6 +10,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
+#include "torquant/lower/moving_ops.h"
 #include "torquant/lower/runtime_float.h"
 #include "torquant/lower/runtime_moves.h"
 #include "torquant/pass/aliasing.h"
@@ -19,9 +20,36 @@ namespace torquant::runtime_lowering {
 namespace {
 
 struct ReadLayer {
-  at::Tensor weight, bias;  // float32; no bias: undefined
-  size_t image_rank;        // of a convolution; 0 of a linear layer
+  const Node* pad;               // in front of a convolution, and part of it; null for none
+  at::Tensor weight, bias;       // float32; no bias: undefined
+  size_t image_rank;             // of a convolution; 0 of a linear layer
+  std::vector<int64_t> padding;  // of a convolution, in front; what windows reach behind the image is padding as well
 };
+
+// Zeros around an image are the convolution's padding, where each window still sees some of the image.
+void take_pad(ReadLayer& layer, const Value* image, const std::vector<int64_t>& reach) {
+  static const OpId kPad{"aten.pad.default"};
+  const Node* pad = image->producer();
+  if (pad == nullptr || (pad->op() != kPad && pad->op() != kConstantPad)) return;
+  const Argument value = arg_or_default(*pad, "value");
+  const auto is_zero = [&] {
+    const auto* real = std::get_if<double>(&value);
+    const auto* integer = std::get_if<int64_t>(&value);
+    return is_none(value) || (real != nullptr && *real == 0) || (integer != nullptr && *integer == 0);
+  };
+  if (pad->op() == kPad && std::get<std::string>(arg_or_default(*pad, "mode")) != "constant") return;
+  const std::vector<int64_t> sizes = ints_arg(*pad, "pad");  // from the last dimension on: in front, behind, …
+  if (!is_zero() || sizes.size() > 2 * layer.image_rank) return;
+  std::vector<int64_t> padding = layer.padding;
+  for (size_t i = 0; i + 1 < sizes.size(); i += 2) {
+    const size_t axis = layer.image_rank - 1 - i / 2;
+    const int64_t behind = padding[axis] + sizes[i + 1];
+    padding[axis] += sizes[i];
+    if (sizes[i] < 0 || sizes[i + 1] < 0 || padding[axis] >= reach[axis] || behind >= reach[axis]) return;
+  }
+  layer.padding = std::move(padding);
+  layer.pad = pad;
+}
 
 bool is_dequantized(const Value* weight) {
   const Node* node = weight->producer();
@@ -33,7 +61,13 @@ std::optional<ReadLayer> read_float_layer(const Program& program, const std::uno
   const bool is_linear = node.op() == ops::kLinear;
   if (!is_linear && node.op() != ops::kConv1d && node.op() != ops::kConv2d) return std::nullopt;
   const Value *input = node.input("input"), *weight = node.input("weight"), *bias = node.input("bias");
-  ReadLayer layer{.weight = {}, .bias = {}, .image_rank = is_linear ? 0u : node.op() == ops::kConv1d ? 1u : 2u};
+  ReadLayer layer{.pad = nullptr,
+                  .weight = {},
+                  .bias = {},
+                  .image_rank = is_linear                   ? 0u
+                                : node.op() == ops::kConv1d ? 1u
+                                                            : 2u,
+                  .padding = {}};
   if (input->tensor().dtype != at::kFloat || input->tensor().rank() < 2 || !constants.contains(weight) ||
       is_dequantized(weight) || (bias != nullptr && !constants.contains(bias)))
     return std::nullopt;
@@ -42,6 +76,12 @@ std::optional<ReadLayer> read_float_layer(const Program& program, const std::uno
   if (layer.weight.scalar_type() != at::kFloat) return std::nullopt;
   layer.weight = layer.weight.contiguous();
   if (bias != nullptr) layer.bias = evaluate_constant(program, bias).to(at::kFloat).contiguous();
+  if (is_linear) return layer;
+  layer.padding = ints_arg(node, "padding", layer.image_rank);
+  std::vector<int64_t> reach = ints_arg(node, "dilation", layer.image_rank);
+  for (size_t i = 0; i < reach.size(); ++i)
+    reach[i] = (layer.weight.size(static_cast<int64_t>(i) + 2) - 1) * reach[i] + 1;
+  take_pad(layer, input, reach);
   return layer;
 }
 
@@ -51,13 +91,12 @@ format::FloatLayer pack(const ReadLayer& layer, const Node& node, RuntimeModel& 
   if (const size_t rank = layer.image_rank; rank != 0) {
     packed.groups = int_arg(node, "groups");
     packed.depthwise = packed.groups > 1 && packed.groups == weight.size(0) && weight.size(1) == 1;
-    const std::vector<int64_t> stride = ints_arg(node, "stride", rank), padding = ints_arg(node, "padding", rank),
-                               dilation = ints_arg(node, "dilation", rank);
+    const std::vector<int64_t> stride = ints_arg(node, "stride", rank), dilation = ints_arg(node, "dilation", rank);
     for (size_t axis = 2 - rank; axis < 2; ++axis) {  // a sequence is an image of one row
       const size_t i = axis + rank - 2;
       packed.windows.kernel[axis] = weight.size(static_cast<int64_t>(i) + 2);
       packed.windows.stride[axis] = stride[i];
-      packed.windows.padding[axis] = padding[i];
+      packed.windows.padding[axis] = layer.padding[i];
       packed.windows.dilation[axis] = dilation[i];
     }
   }
@@ -110,7 +149,7 @@ void fuse(Program& program, const std::unordered_set<const Value*>& constants, N
     value = reader->output();
     if (limits) break;
   }
-  std::vector<NamedArgument> args = {{"input", node->input("input")}};
+  std::vector<NamedArgument> args = {{"input", layer.pad == nullptr ? node->input("input") : layer.pad->input("self")}};
   if (residual != nullptr) args.push_back({"residual", residual});
   Node* last = behind.empty() ? node : behind.back();
   Node* made_node = graph.insert_before(last, kFloatLayer, graph.unique_name(node->name() + "_float"), std::move(args));

@@ -93,6 +93,18 @@ TEST_F(RuntimeFloatLayers, AreConvolutionsOfAllKinds) {
   EXPECT_EQ(kinds(), "Rearrange FloatLayer Rearrange ");
 }
 
+TEST_F(RuntimeFloatLayers, TakeZerosAroundTheirImagesAsPadding) {
+  const auto padded = [&](const Ints& pad, double value) {
+    net = TestProgram();
+    Value* x = op("pad.default", {{"self", net.input("x", {2, 3, 8, 9})}, {"pad", pad}, {"value", value}});
+    return conv2d(x, "conv", {6, 3, 3, 3}, {{"stride", Ints{2, 2}}});
+  };
+  expect_close(padded({0, 1, 1, 2}, 0), 27);
+  EXPECT_EQ(kinds(), "Rearrange FloatLayer Rearrange ");
+  EXPECT_NE(refusal(padded({0, 1, 1, 2}, 0.5)).find("aten.pad.default"), std::string::npos);
+  EXPECT_NE(refusal(padded({0, 3, 0, 0}, 0)).find("aten.pad.default"), std::string::npos);
+}
+
 TEST_F(RuntimeFloatLayers, TakeFunctionsSumsAndPoolsAlong) {
   Value* x = conv2d(net.input("x", {2, 4, 8, 8}), "a", {12, 4, 1, 1});
   Value* gate =
