@@ -9,11 +9,13 @@
 #include "torquant/core/error.h"
 #include "torquant/graph/layers.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/attention_of_products.h"
 #include "torquant/lower/clamp_codes.h"
 #include "torquant/lower/compute_on_codes.h"
 #include "torquant/lower/linear_of_images.h"
 #include "torquant/lower/map_codes.h"
 #include "torquant/lower/move_codes.h"
+#include "torquant/lower/norm_of_operators.h"
 #include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_dynamic.h"
@@ -54,6 +56,9 @@ class RuntimeLowering {
     for (const Refusal& refusal : rewrite_transposed_convolutions(program_).refusals)
       problems_.push_back(refusal.node + ": " + refusal.reason);
     rewrite_linear_of_images(program_);
+    rewrite_norm_of_operators(program_);
+    rewrite_attention_of_products(program_);
+    remove_dead_nodes(program_);  // the products: they would be layers
     fuse_dynamic_linears(program_, facts_, made_);
     fuse_float_layers(program_, facts_, made_);
     fuse_layers();

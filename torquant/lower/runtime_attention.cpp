@@ -52,6 +52,8 @@ bool is_causal(const at::Tensor& visible) {
 bool AttentionEmitter::emit(const Node& node) {
   if (is_conversion(node.op())) return emit_conversion(node);
   if (is_and(node.op())) return emit_and(node);
+  if (node.op() == OpId{"aten.logical_not.default"}) return emit_not(node);
+  if (node.op() == OpId{"aten.where.ScalarOther"}) return emit_hiding(node);
   return node.op() == ops::kScaledDotProductAttention && emit_attention(node);
 }
 
@@ -92,6 +94,32 @@ bool AttentionEmitter::emit_and(const Node& node) {
   if (!x || !y) return false;
   builder_.add_node(
       node, format::FloatBinary{*x, *y, builder_.add_floats(*node.output()), format::FloatArithmetic::kMultiply});
+  return true;
+}
+
+bool AttentionEmitter::emit_not(const Node& node) {
+  std::optional<ModelBuilder::Moved> moved = builder_.places_of(first_input(node));
+  if (!moved || first_input(node)->tensor().dtype != at::kBool) return false;
+  const ValueIndex other = builder_.add_inner(moved->from, node.output()->name());
+  builder_.add_node(node, FloatMap{moved->from, other, FloatFunction::kSubtractFrom, 1, 0});
+  builder_.set_moved(node.output(), {other, moved->places});
+  return true;
+}
+
+// where(seen, 0, number): what is added to hide the rest.
+bool AttentionEmitter::emit_hiding(const Node& node) {
+  const std::optional<ModelBuilder::Moved> seen = builder_.places_of(node.input("condition"));
+  const std::optional<at::Tensor> zero = builder_.constant(node.input("self"));
+  const bool is_mask =
+      zero && zero->dim() == 0 && zero->item<double>() == 0 && node.output()->tensor().dtype == at::kFloat;
+  if (!seen || !is_mask) return false;
+  const auto number = static_cast<float>(double_arg(node, "other"));
+  if (!std::isfinite(number)) return false;
+  const ValueIndex scaled = builder_.add_inner(seen->from, node.output()->name() + "_seen");
+  builder_.add_node(node, FloatMap{seen->from, scaled, FloatFunction::kMultiply, -number, 0});
+  const ValueIndex added = builder_.add_inner(seen->from, node.output()->name());
+  builder_.add_node(node, FloatMap{scaled, added, FloatFunction::kAdd, number, 0});
+  builder_.set_moved(node.output(), {added, seen->places});
   return true;
 }
 

@@ -22,6 +22,8 @@ class AttentionEmitter {
 
   bool emit_conversion(const Node& node);
   bool emit_and(const Node& node);
+  bool emit_not(const Node& node);
+  bool emit_hiding(const Node& node);
   bool emit_attention(const Node& node);
   // Where the rows lie of what attention takes as [N, heads, T, head_size].
   std::optional<Heads> rows_of(const Node& node, const Value* value, const char* name);

@@ -10,6 +10,7 @@
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
 #include "torquant/lower/clamp_codes.h"
+#include "torquant/lower/read_pattern.h"
 
 namespace torquant::runtime_lowering {
 namespace {
@@ -19,15 +20,6 @@ using format::FloatFunction;
 using format::FloatMap;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-std::optional<double> number_of(const Program& program, const Argument& argument) {
-  if (const auto* real = std::get_if<double>(&argument)) return *real;
-  if (const auto* integer = std::get_if<int64_t>(&argument)) return static_cast<double>(*integer);
-  const auto* value = std::get_if<Value*>(&argument);
-  const at::Tensor* constant = value == nullptr ? nullptr : program.tensor_of(*value);
-  if (constant == nullptr || constant->dim() != 0) return std::nullopt;
-  return constant->item().toDouble();
-}
 
 float float_arg(const Node& node, const char* name) { return static_cast<float>(double_arg(node, name)); }
 
@@ -55,8 +47,8 @@ std::optional<FloatMap> read_map(const Program& program, const Node& node) {
   if (const std::optional<Limits> limits = read_limits(node))
     return map(FloatFunction::kClamp, static_cast<float>(limits->least), static_cast<float>(limits->most));
   if (op == kClamp) {
-    const std::optional<double> least = number_of(program, arg_or_default(node, "min")),
-                                most = number_of(program, arg_or_default(node, "max"));
+    const std::optional<double> least = constant_number(program, arg_or_default(node, "min")),
+                                most = constant_number(program, arg_or_default(node, "max"));
     return map(FloatFunction::kClamp, static_cast<float>(least.value_or(-kInfinity)),
                static_cast<float>(most.value_or(kInfinity)));
   }
@@ -93,7 +85,7 @@ namespace {
 // What a and b are multiplied with before they are added or subtracted.
 double alpha_of(const Program& program, const Node& node, FloatArithmetic arithmetic) {
   const bool has_alpha = arithmetic == FloatArithmetic::kAdd || arithmetic == FloatArithmetic::kSubtract;
-  return has_alpha ? number_of(program, arg_or_default(node, "alpha")).value_or(1) : 1;
+  return has_alpha ? constant_number(program, arg_or_default(node, "alpha")).value_or(1) : 1;
 }
 
 FloatMap with_number(FloatArithmetic arithmetic, double number, bool number_is_first) {
@@ -143,9 +135,9 @@ class FloatEmitter {
     const Argument *self = node_.find_arg("self"), *other = node_.find_arg("other");
     if (self == nullptr || other == nullptr) return false;
     const double alpha = alpha_of(program_, node_, arithmetic);
-    if (const std::optional<double> number = number_of(program_, *other))
+    if (const std::optional<double> number = constant_number(program_, *other))
       return emit_map(with_number(arithmetic, *number * alpha, false), node_.input("self"));
-    if (const std::optional<double> number = number_of(program_, *self); number && alpha == 1)
+    if (const std::optional<double> number = constant_number(program_, *self); number && alpha == 1)
       return emit_map(with_number(arithmetic, *number, true), node_.input("other"));
     const size_t rank = node_.output()->tensor().rank();
     const std::optional<ValueIndex> a = builder_.find_floats(node_.input("self"), rank);
@@ -162,7 +154,7 @@ class FloatEmitter {
 
   bool emit_square() {
     static const OpId kPow{"aten.pow.Tensor_Scalar"};
-    if (node_.op() != kPow || number_of(program_, *node_.find_arg("exponent")) != 2.0) return false;
+    if (node_.op() != kPow || constant_number(program_, *node_.find_arg("exponent")) != 2.0) return false;
     const std::optional<ValueIndex> x = floats(first_input(node_));
     if (!x) return false;
     builder_.add_node(node_,

@@ -139,11 +139,10 @@ std::optional<Length> find_length(const Program& program) {
 RuntimeModel lower_for_lengths(const Length& length, c10::function_ref<RuntimeModel(int64_t)> lower) {
   const std::set<int64_t> lengths = lengths_to_try(length);
   RuntimeModel made = lower(length.most);
+  if (lengths.size() == 1) return made;
   const std::string most = bytes_at(made.model, length.most);
-  if (lengths.size() > 1) {
-    const int64_t few_at = *lengths.begin();
-    join(length, made.model, lower(few_at).model, few_at);
-  }
+  const int64_t few_at = *lengths.begin();
+  join(length, made.model, lower(few_at).model, few_at);
   for (const int64_t at : lengths) {
     const format::ModelOfLength mine = value_of(format::at_length(made.model, at));
     const RuntimeModel its_own = at == length.most ? RuntimeModel() : lower(at);

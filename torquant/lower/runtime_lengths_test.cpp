@@ -80,11 +80,10 @@ std::string refusal(const std::string& net) {
 }
 
 TEST(RuntimeLengths, RefusesTwoSizesThatVary) {
-  EXPECT_EQ(
-      refusal("range a 2..9\nrange b 2..9\ninput %x : f32[1, a, b]\n%y : f32[1, a, b] = "
-              "aten.exp.default(self=%x)\nreturn %y\n"),
-      "lower to the runtime: 2 sizes of the inputs vary besides the batch: a, b\n  allowed here: one\n  to go on: "
-      " export the program with the others fixed");
+  EXPECT_EQ(refusal("range a 2..9\nrange b 2..9\ninput %x : f32[1, a, b]\n%y : f32[1, a, b] = "
+                    "aten.exp.default(self=%x)\nreturn %y\n"),
+            "lower to the runtime: 2 sizes of the inputs vary besides the batch: a, b\n  allowed here: one\n  to go "
+            "on: export the program with the others fixed");
 }
 
 TEST(RuntimeLengths, NamesWhatDoesNotGrowWithTheLength) {

@@ -12,6 +12,7 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/read_pattern.h"
 
 namespace torquant::runtime_lowering {
 namespace {
@@ -49,22 +50,12 @@ bool has_batch_in_front(const Node& node) {
   return from.rank() == node.output()->tensor().rank() || from.sizes[0] == Dim(int64_t{1});
 }
 
-// A conversion to the dtype that is there already.
-bool changes_nothing(const Node& node) {
-  static const std::unordered_set<OpId> kConversions = {OpId{"aten.to.device"}, OpId{"aten.to.dtype"},
-                                                        OpId{"aten.to.dtype_layout"}, OpId{"aten.to.other"},
-                                                        OpId{"aten._to_copy.default"}};
-  const Value* input = first_input(node);
-  return kConversions.contains(node.op()) && input != nullptr && input->tensor().dtype == node.output()->tensor().dtype;
-}
-
 at::Tensor run(const Node& node, const at::Tensor& places, const std::vector<int64_t>& sizes,
                const ConstantOf& constant_of) {
-  static const std::unordered_set<OpId> kReshapes = {
-      OpId{"aten.flatten.using_ints"}, OpId{"aten.reshape.default"}, OpId{"aten.view.default"},
-      OpId{"aten.unflatten.int"},      OpId{"aten.squeeze.dim"},     OpId{"aten.squeeze.dims"},
-      OpId{"aten.unsqueeze.default"},  OpId{"aten.clone.default"},   OpId{"aten.contiguous.default"},
-      OpId{"aten.dropout.default"},    OpId{"aten.alias.default"}};
+  static const std::unordered_set<OpId> kReshapes = {OpId{"aten.flatten.using_ints"}, OpId{"aten.reshape.default"},
+                                                     OpId{"aten.view.default"},       OpId{"aten.unflatten.int"},
+                                                     OpId{"aten.squeeze.dim"},        OpId{"aten.squeeze.dims"},
+                                                     OpId{"aten.unsqueeze.default"}};
   static const OpId kPermute{"aten.permute.default"}, kTranspose{"aten.transpose.int"}, kSlice{"aten.slice.Tensor"},
       kSelect{"aten.select.int"}, kExpand{"aten.expand.default"}, kPixelShuffle{"aten.pixel_shuffle.default"},
       kUpsample{"aten.upsample_nearest2d.vec"}, kIndex{"aten.index.Tensor"};

@@ -15,7 +15,7 @@ input %x : f32[s0, s1]
 %b : int(s0) = aten.sym_size.int(self=%x, dim=0)
 %twice : int(2*s1) = _operator.mul(%n, 2)
 %range : i64[s1] = aten.arange.default(end=%n)
-%pair : f32[s0, 1, s1] strides [s1, s1, 1] = aten.view.default(self=%x, size=[%b, 1, %n])
+%pair : f32[s0, 1, s1] = aten.view.default(self=%x, size=[%b, 1, %n])
 %row : f32[1, s0*s1] = aten.view.default(self=%x, size=[1, -1])
 %y : f32[1, 2*s1] = aten.new_zeros.default(self=%x, size=[1, %twice])
 return %range, %pair, %row, %y
