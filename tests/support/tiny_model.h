@@ -35,7 +35,8 @@ class TinyLayers {
 
   format::Layer layer(format::ValueIndex input, format::ValueIndex output, int64_t channels, int64_t inputs,
                       const format::Windows& windows) {
-    const PackedShape shape = format::packed_shape({.input = 0, .output = 0, .windows = windows}, inputs, channels);
+    const PackedShape shape =
+        format::packed_shape(format::Layer{.input = 0, .output = 0, .windows = windows}, inputs, channels);
     std::vector<int8_t> codes(shape.codes());
     for (int8_t& code : codes) code = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
     std::vector<int8_t>& packed = weights_.emplace_back(shape.bytes());

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_float_net.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_transformer.h"
@@ -69,6 +70,7 @@ int main(int argc, char** argv) {
   const torquant::TinyModel tiny;
   const torquant::TinyBranches branches;
   const torquant::TinyFloats floats;
+  const torquant::TinyFloatNet float_net;
   const torquant::TinyTransformer transformer;
   torquant::TinyTransformer growing(3);
   growing.let_grow_to(9);
@@ -76,7 +78,8 @@ int main(int argc, char** argv) {
   const torquant::DepthwiseModel depthwise;
   const bool written =
       torquant::write(tiny.model, folder + "/tiny") && torquant::write(branches.model, folder + "/branches") &&
-      torquant::write(floats.model, folder + "/floats") && torquant::write(volume.model, folder + "/volume") &&
+      torquant::write(floats.model, folder + "/floats") && torquant::write(float_net.model, folder + "/float_net") &&
+      torquant::write(volume.model, folder + "/volume") &&
       torquant::write(transformer.model, folder + "/transformer") &&
       torquant::write(growing.model, folder + "/growing") && torquant::write(depthwise.model, folder + "/depthwise");
   return written ? 0 : 1;

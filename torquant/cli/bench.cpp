@@ -54,22 +54,30 @@ std::vector<NodeTime> least_times(Executable& program, const std::vector<c10::IV
 }
 
 void print_nodes(const std::vector<NodeTime>& nodes, const runtime::Roof& roof) {
-  double all = 0, macs = 0;
-  for (const NodeTime& node : nodes) all += node.seconds, macs += static_cast<double>(node.macs);
+  double all = 0, macs = 0, at_roof = 0;  // seconds that the products would take
+  const auto roof_of = [&](const NodeTime& node) { return node.in_float ? roof.float_macs : roof.macs; };
+  for (const NodeTime& node : nodes) {
+    const auto count = static_cast<double>(node.macs);
+    all += node.seconds, macs += count, at_roof += count / roof_of(node);
+  }
   std::vector<std::vector<std::string>> rows = {{"node", "kernel", "ms", "of all", "MMAC", "GMAC/s", "of roof"}};
-  const auto add = [&](const std::string& name, const std::string& kernel, double seconds, double count) {
+  const auto add = [&](const std::string& name, const std::string& kernel, double seconds, double count,
+                       double roof_seconds) {
     const double rate = seconds > 0 ? count / seconds : 0;
     rows.push_back({name, kernel, fmt::format("{:.3f}", seconds * 1e3), fmt::format("{:.1f} %", 100 * seconds / all),
                     count > 0 ? fmt::format("{:.1f}", count / 1e6) : "",
                     count > 0 ? fmt::format("{:.0f}", rate / 1e9) : "",
-                    count > 0 ? fmt::format("{:.0f} %", 100 * rate / roof.macs) : ""});
+                    count > 0 ? fmt::format("{:.0f} %", 100 * roof_seconds / seconds) : ""});
   };
-  for (const NodeTime& node : nodes) add(node.node, node.kernel, node.seconds, static_cast<double>(node.macs));
-  add("all", "", all, macs);
+  for (const NodeTime& node : nodes) {
+    const auto count = static_cast<double>(node.macs);
+    add(node.node, node.kernel, node.seconds, count, count / roof_of(node));
+  }
+  add("all", "", all, macs, at_roof);
   fmt::print("\n");
   print_table(rows);
-  fmt::print("\nroof: {:.0f} GMAC/s from the first cache, {:.1f} GB/s from memory\n", roof.macs / 1e9,
-             roof.read_bytes / 1e9);
+  fmt::print("\nroof: {:.0f} GMAC/s of int8, {:.0f} of float32 from the first cache, {:.1f} GB/s from memory\n",
+             roof.macs / 1e9, roof.float_macs / 1e9, roof.read_bytes / 1e9);
 }
 
 nlohmann::ordered_json json_of(const std::vector<NodeTime>& nodes) {
@@ -113,7 +121,8 @@ void bench(const Options& options) {
     if (const std::optional<size_t> bytes = program->memory_bytes()) result["memory_bytes"] = *bytes;
     if (options.nodes) {
       result["nodes"] = json_of(nodes);
-      result["roof"] = {{"macs_per_s", roof.macs}, {"read_bytes_per_s", roof.read_bytes}};
+      result["roof"] = {
+          {"macs_per_s", roof.macs}, {"float_macs_per_s", roof.float_macs}, {"read_bytes_per_s", roof.read_bytes}};
     }
     fmt::print("{}\n", result.dump());
     return;

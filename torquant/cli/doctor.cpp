@@ -103,8 +103,10 @@ void add_doctor(CLI::App& app, ExitCode& exit_code) {
     fmt::print("runtime    kernels for {}\n", name_of(*isa));
     for (const size_t threads : {size_t{1}, size_t{std::max(1u, std::thread::hardware_concurrency())}}) {
       const runtime::Roof roof = runtime::measure_roof(*isa, threads);
-      fmt::print("roof       {:.0f} billion int8 products a second, {:.1f} GB/s from memory on {} thread{}\n",
-                 roof.macs / 1e9, roof.read_bytes / 1e9, threads, threads == 1 ? "" : "s");
+      fmt::print(
+          "roof       {:.0f} billion products of int8 a second, {:.0f} of float32, {:.1f} GB/s from memory on {} "
+          "thread{}\n",
+          roof.macs / 1e9, roof.float_macs / 1e9, roof.read_bytes / 1e9, threads, threads == 1 ? "" : "s");
       if (std::thread::hardware_concurrency() <= 1) break;
     }
     fmt::print("\nself-test\n");

@@ -96,6 +96,7 @@ class ModelExecutable : public Executable {
       nodes.push_back({.node = model.nodes[i].name,
                        .kernel = plan.steps.kernels[i],
                        .macs = macs * static_cast<int64_t>(plan.memory.batch),
+                       .in_float = computes_in_float(model.nodes[i].operation),
                        .seconds = seconds[i]});
     }
     return nodes;

@@ -18,6 +18,7 @@ struct NodeTime {
   std::string node;    // its name in the model
   std::string kernel;  // "none" where nothing is done
   int64_t macs;        // of the batch
+  bool in_float;       // what the macs are
   double seconds;
 };
 

@@ -65,8 +65,10 @@ void add_lower(CLI::App& app, ExitCode& exit_code) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("lower", "Make a model for the runtime of a quantized program");
-  command->add_option("PROGRAM", options->program, "A .pt2 archive that `torquant quantize` wrote")->required();
+  CLI::App* command = app.add_subcommand("lower", "Make a model for the runtime of a program");
+  command
+      ->add_option("PROGRAM", options->program, "A .pt2 archive: one that `torquant quantize` wrote, or one in float")
+      ->required();
   command->add_option("-o,--output", options->output, "The .tqm to write")->required();
   command->add_flag("--json", options->json, "Print one JSON object");
   command->callback([options, &exit_code] {

@@ -4,10 +4,11 @@ namespace torquant::format {
 
 std::string_view kind_of(const Operation& operation) {
   // In the order of the variant.
-  constexpr std::string_view kNames[] = {
-      "Quantize",  "Dequantize", "Layer",        "MaxPool",   "GlobalAveragePool", "AveragePool",   "Add",
-      "Multiply",  "MapCodes",   "Concat",       "Flatten",   "Rearrange",         "FloatMap",      "FloatBinary",
-      "FloatMean", "Softmax",    "FromIntegers", "Embedding", "Normalize",         "DynamicLinear", "Attention"};
+  constexpr std::string_view kNames[] = {"Quantize",    "Dequantize",   "Layer",     "MaxPool",     "GlobalAveragePool",
+                                         "AveragePool", "Add",          "Multiply",  "MapCodes",    "Concat",
+                                         "Flatten",     "Rearrange",    "FloatMap",  "FloatBinary", "FloatMean",
+                                         "Softmax",     "FromIntegers", "Embedding", "Normalize",   "DynamicLinear",
+                                         "Attention",   "FloatLayer",   "FloatPool"};
   static_assert(std::size(kNames) == std::variant_size_v<Operation>);
   return kNames[operation.index()];
 }
@@ -31,9 +32,11 @@ std::string_view name_of(FloatArithmetic arithmetic) {
 }
 
 bool computes_in_float(const Operation& operation) {
+  if (const auto* attention = std::get_if<Attention>(&operation)) return attention->in_float;
   return std::holds_alternative<FloatMap>(operation) || std::holds_alternative<FloatBinary>(operation) ||
          std::holds_alternative<FloatMean>(operation) || std::holds_alternative<Softmax>(operation) ||
-         std::holds_alternative<Normalize>(operation);
+         std::holds_alternative<Normalize>(operation) || std::holds_alternative<FloatLayer>(operation) ||
+         std::holds_alternative<FloatPool>(operation);
 }
 
 std::string full_name(const Operation& operation) {
@@ -55,6 +58,10 @@ int64_t multiply_accumulates(const Model& model, const Operation& operation) {
     return elements_of(model, operation) * model.values[linear->input].sizes.back();
   if (const auto* attention = std::get_if<Attention>(&operation))  // scores, and sums of values
     return 2 * elements_of(model, operation) * model.values[attention->key.of].sizes[1];
+  if (const auto* layer = std::get_if<FloatLayer>(&operation)) {
+    const int64_t inputs = layer->depthwise ? 1 : model.values[layer->input].sizes.back() / layer->groups;
+    return elements_of(model, operation) * inputs * layer->windows.taps();
+  }
   const auto* layer = std::get_if<Layer>(&operation);
   if (layer == nullptr) return 0;
   const int64_t depth = layer->depthwise ? 1 : model.values[layer->input].sizes[1] / layer->groups;
@@ -73,6 +80,7 @@ struct WeightBytes {
     return node.weights.size_bytes() + node.pairs_fit.size_bytes() + node.column_sum.size_bytes() +
            node.multiplier.size_bytes() + node.offset.size_bytes();
   }
+  size_t operator()(const FloatLayer& node) const { return node.weights.size_bytes() + node.bias.size_bytes(); }
   size_t operator()(const Embedding& node) const { return node.table.size_bytes(); }
   size_t operator()(const Normalize& node) const { return node.weight.size_bytes() + node.bias.size_bytes(); }
   size_t operator()(const auto&) const { return 0; }

@@ -107,6 +107,45 @@ std::string FloatRules::operator()(const DynamicLinear& node) const {
   return "";
 }
 
+std::string FloatRules::float_windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const {
+  const auto image = [&](ValueIndex index) {
+    const FloatImage of = float_image_of(value(index));
+    return Image{.channels = of.channels, .depth = of.depth, .height = of.height, .width = of.width};
+  };
+  if (value(input).sizes.size() != value(output).sizes.size()) return sizes_of(input, output);
+  if (!of_one_plane(windows)) return kDepth;
+  return windows_fit(windows, image(input), image(output), input, output);
+}
+
+std::string FloatRules::operator()(const FloatLayer& node) const {
+  if (!on_floats({node.input, node.output})) return kTypes;
+  const std::string problem = float_windows_fit(node.windows, node.input, node.output);
+  if (!problem.empty()) return problem;
+  const int64_t inputs = value(node.input).sizes.back(), channels = value(node.output).sizes.back();
+  if (node.groups < 1 || inputs % node.groups != 0 || channels % node.groups != 0 ||
+      (node.depthwise && (node.groups != 1 || inputs != channels)))
+    return "has " + std::to_string(node.groups) + " groups: " + sizes_of(node.input, node.output);
+  const PackedFloatsShape shape = packed_shape(node, inputs, channels);
+  const auto groups = static_cast<size_t>(node.groups);
+  if (node.weights.size() != groups * shape.floats())
+    return "has " + std::to_string(node.weights.size()) + " weights, not " + std::to_string(groups * shape.floats());
+  if (node.bias.size() != groups * shape.panels() * 16)
+    return "has " + std::to_string(node.bias.size()) + " biases, not " + std::to_string(groups * shape.panels() * 16);
+  if (!(node.lo <= node.hi)) return "clamps from " + std::to_string(node.lo) + " to " + std::to_string(node.hi);
+  if (node.residual < 0) return "";
+  const auto residual = static_cast<ValueIndex>(node.residual);
+  return on_floats({residual}) ? same_sizes(residual, node.output) : kTypes;
+}
+
+std::string FloatRules::operator()(const FloatPool& node) const {
+  if (!on_floats({node.input, node.output})) return kTypes;
+  if (static_cast<size_t>(node.pooling) >= kFloatPoolings)
+    return "has pooling " + std::to_string(static_cast<int>(node.pooling)) + ", which this version does not know";
+  const std::string problem = float_windows_fit(node.windows, node.input, node.output);
+  const bool same_channels = value(node.input).sizes.back() == value(node.output).sizes.back();
+  return !problem.empty() || same_channels ? problem : sizes_of(node.input, node.output);
+}
+
 std::string FloatRules::operator()(const Attention& node) const {
   if (!on_floats({node.query.of, node.key.of, node.value.of, node.output})) return kTypes;
   if (node.heads < 1 || node.key_heads < 1 || node.head_size < 1 || node.heads % node.key_heads != 0) {

@@ -21,6 +21,12 @@ class FloatRules : public Rules {
   std::string operator()(const Normalize& node) const;
   std::string operator()(const DynamicLinear& node) const;
   std::string operator()(const Attention& node) const;
+  std::string operator()(const FloatLayer& node) const;
+  std::string operator()(const FloatPool& node) const;
+
+ private:
+  // Of images whose channels lie last.
+  std::string float_windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const;
 };
 
 }  // namespace torquant::format

@@ -70,6 +70,18 @@ PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels) {
           .whole_rows = layer.windows.dilation[1] == 1 && layer.groups == 1};
 }
 
+PackedFloatsShape packed_shape(const FloatLayer& layer, int64_t inputs, int64_t channels) {
+  return {.channels = static_cast<size_t>(channels / layer.groups),
+          .inputs = layer.depthwise ? 1 : static_cast<size_t>(inputs / layer.groups),
+          .taps = static_cast<size_t>(layer.windows.taps())};
+}
+
+FloatImage float_image_of(const Value& value) {
+  const size_t rank = value.sizes.size();
+  const auto size = [&](size_t from_behind) { return rank > from_behind ? value.sizes[rank - from_behind] : 1; };
+  return {.depth = size(4), .height = size(3), .width = size(2), .channels = value.sizes.back()};
+}
+
 std::vector<ValueIndex> inputs_of(const Operation& operation) {
   return std::visit(
       Overloaded{[](const Add& node) { return std::vector{node.a, node.b}; },
@@ -77,6 +89,7 @@ std::vector<ValueIndex> inputs_of(const Operation& operation) {
                  [](const FloatBinary& node) { return std::vector{node.a, node.b}; },
                  [](const Concat& node) { return node.inputs; },
                  [](const Layer& node) { return with({node.input}, node.residual); },
+                 [](const FloatLayer& node) { return with({node.input}, node.residual); },
                  [](const Normalize& node) { return with({node.input}, node.residual); },
                  [](const Attention& node) { return with({node.query.of, node.key.of, node.value.of}, node.mask); },
                  [](const auto& node) { return std::vector{node.input}; }},

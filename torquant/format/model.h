@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "torquant/core/packed_floats.h"
 #include "torquant/core/packed_weights.h"
 #include "torquant/core/requantize.h"
 #include "torquant/core/result.h"
@@ -226,7 +228,7 @@ struct DynamicLinear {
   std::span<const float> multiplier = {}, offset = {};
 };
 
-// Scaled dot product attention on integers (K10): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
+// Scaled dot product attention, on integers (K10) or in float (K13): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
 // after the other. Heads of keys and values are shared by heads / key_heads heads of queries.
 struct Attention {
   struct Rows {
@@ -239,11 +241,36 @@ struct Attention {
   uint32_t heads = 1, key_heads = 1, head_size = 1;
   float scale = 1;
   bool causal = false;
+  bool in_float = false;
+};
+
+// A convolution, or a linear layer of rows, in float32 with all that is fused into it (K11, K12):
+// clamp(bias + Σ x w + residual, lo, hi). Images lie with their channels last, [N, L, C] or [N, H, W, C]; rows are of
+// any rank, and have windows of one pixel. Numbers are as the kernels read them, group after group.
+struct FloatLayer {
+  ValueIndex input, output;
+  int64_t residual = -1;  // a value of the output's sizes that is added, or -1
+  Windows windows = {};   // of one plane
+  int64_t groups = 1;
+  bool depthwise = false;               // one group, whose output channels read a channel each
+  std::span<const float> weights = {};  // core/packed_floats.h
+  std::span<const float> bias = {};     // [panels * 16] where a panel is 16 output channels of one group
+  float lo = -std::numeric_limits<float>::infinity(), hi = std::numeric_limits<float>::infinity();
+};
+
+enum class FloatPooling : uint8_t { kMax, kMean };
+constexpr size_t kFloatPoolings = 2;
+
+// Of images whose channels lie last. The mean is of all numbers of a window, where padding counts as zeros.
+struct FloatPool {
+  ValueIndex input, output;
+  Windows windows = {};
+  FloatPooling pooling = FloatPooling::kMax;
 };
 
 using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply,
                                MapCodes, Concat, Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax,
-                               FromIntegers, Embedding, Normalize, DynamicLinear, Attention>;
+                               FromIntegers, Embedding, Normalize, DynamicLinear, Attention, FloatLayer, FloatPool>;
 
 struct Node {
   std::string name;  // the layer's path, or %node of the graph where it has none
@@ -265,6 +292,14 @@ struct Model {
 
 // How the weights of one group lie, of a layer that is not depthwise. `inputs` and `channels` are the layer's.
 PackedShape packed_shape(const Layer& layer, int64_t inputs, int64_t channels);
+
+PackedFloatsShape packed_shape(const FloatLayer& layer, int64_t inputs, int64_t channels);
+
+// What a float image of sizes [N, C], [N, L, C], [N, H, W, C] or [N, D, H, W, C] has.
+struct FloatImage {
+  int64_t depth, height, width, channels;
+};
+FloatImage float_image_of(const Value& value);
 
 // The values that an operation reads.
 std::vector<ValueIndex> inputs_of(const Operation& operation);

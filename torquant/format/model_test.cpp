@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_float_net.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_transformer.h"
@@ -220,6 +221,62 @@ INSTANTIATE_TEST_SUITE_P(
                     [](TinyFloats& t) { t.at<Softmax>(7).dim = 4; }},
         FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<Softmax>(7).input = 1; }},
         FloatDamage{kOtherTypes, [](TinyFloats& t) { t.at<MaxPool>(9).input = 8; }}));
+
+struct FloatNetDamage {
+  const char* says;
+  std::function<void(TinyFloatNet&)> make;
+};
+
+class CheckFloatNets : public testing::TestWithParam<FloatNetDamage> {};
+
+TEST(CheckModel, TakesANetworkInFloat) {
+  TinyFloatNet tiny;
+  const Result<void> checked = check_model(tiny.model);
+  EXPECT_TRUE(checked.ok()) << (checked.ok() ? "" : checked.error().where + ": " + checked.error().what);
+}
+
+TEST_P(CheckFloatNets, RefusesWhatTheRuntimeCannotRun) {
+  TinyFloatNet tiny;
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok()) << GetParam().says;
+  EXPECT_NE((checked.error().where + ": " + checked.error().what).find(GetParam().says), std::string::npos)
+      << checked.error().where << ": " << checked.error().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckFloatNets,
+    testing::Values(
+        FloatNetDamage{"node conv: makes [1, 5, 4, 20] of [1, 9, 11, 3]",
+                       [](TinyFloatNet& t) { t.model.values[0].sizes[2] = 11; }},
+        FloatNetDamage{"node conv: makes [1, 5, 20] of [1, 9, 8, 3]",
+                       [](TinyFloatNet& t) { t.model.values[1].sizes = {1, 5, 20}; }},
+        FloatNetDamage{"node conv: has windows of more than one plane",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(0).windows.planes.kernel = 2; }},
+        FloatNetDamage{"node conv: has padding 3 around a window of 3",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(0).windows.padding[0] = 3; }},
+        FloatNetDamage{"node conv: has 2 groups", [](TinyFloatNet& t) { t.at<FloatLayer>(0).groups = 2; }},
+        FloatNetDamage{"node conv: has 0 groups", [](TinyFloatNet& t) { t.at<FloatLayer>(0).groups = 0; }},
+        FloatNetDamage{"node conv: has 863 weights, not 864",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(0).weights = t.at<FloatLayer>(0).weights.first(863); }},
+        FloatNetDamage{"node conv: has 20 biases, not 32",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(0).bias = t.at<FloatLayer>(0).bias.first(20); }},
+        FloatNetDamage{"node conv: clamps from 0.000000 to -1.000000",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(0).hi = -1; }},
+        FloatNetDamage{"node conv: clamps from nan to inf", [](TinyFloatNet& t) { t.at<FloatLayer>(0).lo = kNan; }},
+        FloatNetDamage{"node deep: has 1 groups: makes [1, 5, 4, 19] of [1, 5, 4, 20]",
+                       [](TinyFloatNet& t) { t.model.values[2].sizes[3] = 19; }},
+        FloatNetDamage{"node point: makes [1, 5, 4, 20] of [1, 9, 8, 3]",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(2).residual = 0; }},
+        FloatNetDamage{"node point: reads a value that nothing before it gives",
+                       [](TinyFloatNet& t) { t.at<FloatLayer>(2).residual = 5; }},
+        FloatNetDamage{kOtherTypes, [](TinyFloatNet& t) { t.model.values[1].type = ValueType::kUint8; }},
+        FloatNetDamage{"node most: has pooling 2, which this version does not know",
+                       [](TinyFloatNet& t) { t.at<FloatPool>(4).pooling = static_cast<FloatPooling>(2); }},
+        FloatNetDamage{"node most: makes [1, 3, 2, 5] of [1, 5, 4, 6]",
+                       [](TinyFloatNet& t) { t.model.values[5].sizes[3] = 5; }},
+        FloatNetDamage{"node mean: makes [1, 1, 1, 6] of [1, 3, 2, 6]",
+                       [](TinyFloatNet& t) { t.at<FloatPool>(5).windows.kernel[0] = 2; }}));
 
 struct TransformerDamage {
   const char* says;

@@ -1,15 +1,12 @@
 #include "torquant/format/node_rules.h"
 
 #include <cstdlib>
-#include <tuple>
 #include <variant>
 
 #include "torquant/format/float_rules.h"
 
 namespace torquant::format {
 namespace {
-
-constexpr int64_t kMostOfWindow = 1 << 12;  // pixels from its first to its last one
 
 // One node's rules. Each gives what is wrong, or nothing.
 class NodeRules : public FloatRules {
@@ -84,7 +81,7 @@ class NodeRules : public FloatRules {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
     const Windows& windows = node.windows;
-    const std::string problem = windows_fit(windows, node.input, node.output);
+    const std::string problem = windows_fit(windows, in, out, node.input, node.output);
     if (!problem.empty()) return problem;
     if (windows.dilation[0] != 1 || windows.dilation[1] != 1) return "has dilated windows";
     if (!of_one_plane(windows)) return kDepth;
@@ -101,7 +98,7 @@ class NodeRules : public FloatRules {
   std::string operator()(const MaxPool& node) const {
     if (!on_codes({node.input, node.output})) return kTypes;
     const Image in = image_of(value(node.input)), out = image_of(value(node.output));
-    const std::string problem = windows_fit(node.windows, node.input, node.output);
+    const std::string problem = windows_fit(node.windows, in, out, node.input, node.output);
     if (problem.empty() && !of_one_plane(node.windows)) return kDepth;
     return !problem.empty() || in.channels == out.channels ? problem : sizes_of(node.input, node.output);
   }
@@ -110,7 +107,7 @@ class NodeRules : public FloatRules {
     const bool to_reals = value(node.output).type == ValueType::kFloat32;
     const bool reals_fit = node.residual < 0 && !node.depthwise;
     if (!on_codes({node.input}) || (to_reals && !reals_fit)) return kTypes;
-    const std::string problem = windows_fit(node.windows, node.input, node.output);
+    const std::string problem = windows_fit(node.windows, in, out, node.input, node.output);
     if (!problem.empty()) return problem;
     if (node.groups < 1 || in.channels % node.groups != 0 || out.channels % node.groups != 0 ||
         (node.depthwise && (node.groups != 1 || in.channels != out.channels || !of_one_plane(node.windows))))
@@ -141,7 +138,6 @@ class NodeRules : public FloatRules {
   }
 
  private:
-  static constexpr const char* kDepth = "has windows of more than one plane";
   static constexpr const char* kGrids = "moves codes to another grid";
   static constexpr const char* kScales = "has scales too far apart, or sums, for 32 bits";
 
@@ -152,7 +148,6 @@ class NodeRules : public FloatRules {
     return of_pixel || same_sizes(a, b).empty() ? same_sizes(a, output) : sizes_of(b, a);
   }
   static int64_t pixels(const Image& image) { return image.depth * image.height * image.width; }
-  static bool of_one_plane(const Windows& windows) { return windows.planes.kernel == 1 && windows.planes.stride == 1; }
   // Of what goes from one value to another as it is.
   std::string moved(ValueIndex from, ValueIndex to) const {
     if (on_floats({from, to})) return "";
@@ -165,24 +160,6 @@ class NodeRules : public FloatRules {
   bool mean_fits(ValueIndex input, int64_t count, ValueIndex output) const {
     const Requantization how = mean_requantization(value(input).grid, count, value(output).grid);
     return requantization_fits(how, count / 128 + 1, 0);  // sums of codes, not of products
-  }
-
-  std::string windows_fit(const Windows& windows, ValueIndex input, ValueIndex output) const {
-    const Image in = image_of(value(input)), out = image_of(value(output));
-    for (const auto& [axis, in_size, out_size] :
-         {std::tuple(windows.rows(), in.height, out.height), std::tuple(windows.columns(), in.width, out.width),
-          std::tuple(windows.planes, in.depth, out.depth)}) {
-      for (const int64_t size : {axis.kernel, axis.stride, axis.dilation}) {
-        if (size < 1 || size > kMostOfWindow) return "has a kernel, stride or dilation of " + std::to_string(size);
-      }
-      const int64_t reach = (axis.kernel - 1) * axis.dilation + 1, padding = axis.padding;
-      if (reach > kMostOfWindow) return "has a window of " + std::to_string(reach) + " pixels";
-      if (padding < 0 || padding >= reach)
-        return "has padding " + std::to_string(padding) + " around a window of " + std::to_string(reach);
-      const int64_t last = (out_size - 1) * axis.stride - padding;  // where the last window begins
-      if (last >= in_size || last + reach + axis.stride <= in_size) return sizes_of(input, output);
-    }
-    return batch(input) == batch(output) ? "" : sizes_of(input, output);
   }
 };
 

@@ -11,6 +11,7 @@
 
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_branches.h"
+#include "tests/support/tiny_float_net.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_transformer.h"
@@ -119,8 +120,33 @@ TEST(TqmFile, GivesBackNodesOnFloats) {
   EXPECT_TRUE(at(7, Softmax{}).log);
 }
 
+TEST(TqmFile, GivesBackNetworksInFloat) {
+  TinyFloatNet tiny;
+  const Aligned file(*write_tqm(tiny.model));
+  const Result<Model> read = file.read();
+  ASSERT_TRUE(read.ok()) << (read.ok() ? "" : read.error().what);
+  for (size_t node = 0; node < 4; ++node) {
+    const auto layer = std::get<FloatLayer>(read->nodes[node].operation), &wanted = tiny.at<FloatLayer>(node);
+    EXPECT_EQ(layer.input, wanted.input);
+    EXPECT_EQ(layer.output, wanted.output);
+    EXPECT_EQ(layer.residual, wanted.residual);
+    EXPECT_EQ(layer.windows.padding[1], wanted.windows.padding[1]);
+    EXPECT_EQ(layer.windows.dilation[1], wanted.windows.dilation[1]);
+    EXPECT_EQ(layer.groups, wanted.groups);
+    EXPECT_EQ(layer.depthwise, wanted.depthwise);
+    EXPECT_TRUE(std::ranges::equal(layer.weights, wanted.weights) && std::ranges::equal(layer.bias, wanted.bias));
+    EXPECT_EQ(layer.lo, wanted.lo);
+    EXPECT_EQ(layer.hi, wanted.hi);
+  }
+  const auto most = std::get<FloatPool>(read->nodes[4].operation), mean = std::get<FloatPool>(read->nodes[5].operation);
+  EXPECT_EQ(most.windows.stride[0], 2);
+  EXPECT_EQ(most.pooling, FloatPooling::kMax);
+  EXPECT_EQ(mean.pooling, FloatPooling::kMean);
+}
+
 TEST(TqmFile, GivesBackTransformers) {
   TinyTransformer tiny;
+  tiny.at<Attention>(8).in_float = true;
   const Aligned file(*write_tqm(tiny.model));
   const Result<Model> read = file.read();
   ASSERT_TRUE(read.ok()) << (read.ok() ? "" : read.error().what);
@@ -152,6 +178,7 @@ TEST(TqmFile, GivesBackTransformers) {
   EXPECT_EQ(attention.head_size, 8u);
   EXPECT_EQ(attention.scale, 0.35f);
   EXPECT_FALSE(attention.causal);
+  EXPECT_TRUE(attention.in_float);
 }
 
 TEST(TqmFile, HasTheSameBytesForTheSameModel) { EXPECT_EQ(written(), written()); }

@@ -13,6 +13,7 @@ namespace {
 static_assert(static_cast<size_t>(wire::FloatFunction::MAX) + 1 == kFloatFunctions);
 static_assert(static_cast<size_t>(wire::FloatFunction::Softplus) == static_cast<size_t>(FloatFunction::kSoftplus));
 static_assert(static_cast<size_t>(wire::FloatArithmetic::MAX) + 1 == kFloatArithmetics);
+static_assert(static_cast<size_t>(wire::FloatPooling::MAX) + 1 == kFloatPoolings);
 
 constexpr uint32_t kMostDepth = 16;  // of tables; ours are 4 deep
 
@@ -86,6 +87,19 @@ Layer layer_of(const wire::Layer& layer, DataSegment& data) {
           .hi = layer.hi()};
 }
 
+FloatLayer float_layer_of(const wire::FloatLayer& layer, DataSegment& data) {
+  return {.input = layer.input(),
+          .output = layer.output(),
+          .residual = layer.residual(),
+          .windows = windows_of(*layer.windows()),
+          .groups = layer.groups(),
+          .depthwise = layer.depthwise(),
+          .weights = data.span<float>(*layer.weights()),
+          .bias = data.span<float>(*layer.bias()),
+          .lo = layer.lo(),
+          .hi = layer.hi()};
+}
+
 Attention attention_of(const wire::Attention& attention) {
   return {.query = {attention.query(), attention.query_begin()},
           .key = {attention.key(), attention.key_begin()},
@@ -96,7 +110,8 @@ Attention attention_of(const wire::Attention& attention) {
           .key_heads = attention.key_heads(),
           .head_size = attention.head_size(),
           .scale = attention.scale(),
-          .causal = attention.causal()};
+          .causal = attention.causal(),
+          .in_float = attention.in_float()};
 }
 
 Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
@@ -183,6 +198,13 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
     }
     case wire::Operation::Attention:
       return Operation(attention_of(*node.operation_as_Attention()));
+    case wire::Operation::FloatLayer:
+      return Operation(float_layer_of(*node.operation_as_FloatLayer(), data));
+    case wire::Operation::FloatPool: {
+      const wire::FloatPool& op = *node.operation_as_FloatPool();
+      return Operation(
+          FloatPool{op.input(), op.output(), windows_of(*op.windows()), static_cast<FloatPooling>(op.pooling())});
+    }
     case wire::Operation::Layer:
       return Operation(layer_of(*node.operation_as_Layer(), data));
     case wire::Operation::NONE:

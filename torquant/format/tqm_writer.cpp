@@ -125,10 +125,23 @@ class Writer {
               wire::CreateDynamicLinear(builder_, op.input, op.output, &weights, &fits, &sums, &multiplier, &offset));
   }
   Written write(const Attention& op) {
-    return as(
-        wire::Operation::Attention,
-        wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,
-                              op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale, op.causal));
+    return as(wire::Operation::Attention,
+              wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,
+                                    op.key.begin, op.value.begin, op.heads, op.key_heads, op.head_size, op.scale,
+                                    op.causal, op.in_float));
+  }
+
+  Written write(const FloatLayer& op) {
+    const auto where = windows(op.windows);
+    const wire::Span weights = append(op.weights), bias = append(op.bias);
+    return as(wire::Operation::FloatLayer,
+              wire::CreateFloatLayer(builder_, op.input, op.output, op.residual, where, op.groups, op.depthwise,
+                                     &weights, &bias, op.lo, op.hi));
+  }
+  Written write(const FloatPool& op) {
+    const auto pooling = static_cast<wire::FloatPooling>(op.pooling);
+    return as(wire::Operation::FloatPool,
+              wire::CreateFloatPool(builder_, op.input, op.output, windows(op.windows), pooling));
   }
 
   // None where nothing grows, so that such files are as they were before there was growth.

@@ -20,6 +20,7 @@
 #include "torquant/lower/onednn_layer.h"
 #include "torquant/lower/runtime_dynamic.h"
 #include "torquant/lower/runtime_emit.h"
+#include "torquant/lower/runtime_float_layer.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/runtime_lengths.h"
 #include "torquant/lower/transposed_convolutions.h"
@@ -27,6 +28,7 @@
 #include "torquant/pass/canonicalize.h"
 #include "torquant/pass/constant_values.h"
 #include "torquant/pass/fix_symbol.h"
+#include "torquant/pass/fold_batch_norm.h"
 #include "torquant/pass/remove_dead.h"
 
 namespace torquant {
@@ -46,6 +48,7 @@ class RuntimeLowering {
 
   RuntimeModel run() {
     canonicalize(program_);
+    fold_batch_norm(program_);  // where a program, or a layer of it, is in float
     make_activations_unsigned(program_);
     clamp_codes(program_);
     quantize_before_moving(program_);
@@ -57,6 +60,7 @@ class RuntimeLowering {
     rewrite_attention_of_products(program_);
     remove_dead_nodes(program_);  // the products: they would be layers
     fuse_dynamic_linears(program_, facts_, made_);
+    fuse_float_layers(program_, facts_, made_);
     fuse_layers();
     compute_on_codes(program_);
     remember_grids();

@@ -181,6 +181,7 @@ bool AttentionEmitter::emit_attention(const Node& node) {
                              value = rows_of(node, node.input("value"), "_value");
   format::Attention attention{};
   attention.causal = bool_arg(node, "is_causal");
+  attention.in_float = in_float_;
   const std::optional<int64_t> mask = mask_of(node, node.input("attn_mask"), attention.causal);
   if (!query || !key || !value || !mask || double_arg(node, "dropout_p") != 0) return false;
   const auto size_of = [](const Value* of, size_t dim) { return hint_of(of->tensor().sizes[dim]).value_or(0); };

@@ -8,7 +8,8 @@ namespace torquant::runtime_lowering {
 // Appends masks, which are floats of 0 and 1, and scaled dot product attention.
 class AttentionEmitter {
  public:
-  explicit AttentionEmitter(ModelBuilder& builder) : builder_(builder) {}
+  // in_float: whether attention is, too; else it is on integers.
+  AttentionEmitter(ModelBuilder& builder, bool in_float) : builder_(builder), in_float_(in_float) {}
 
   // False, and nothing appended, where `node` is none of these.
   bool emit(const Node& node);
@@ -30,6 +31,7 @@ class AttentionEmitter {
   std::optional<int64_t> mask_of(const Node& node, const Value* mask, bool& causal);
 
   ModelBuilder& builder_;
+  bool in_float_;
   std::unordered_map<const Value*, ValueIndex> masks_;
 };
 

@@ -15,6 +15,7 @@
 #include "torquant/lower/runtime_attention.h"
 #include "torquant/lower/runtime_builder.h"
 #include "torquant/lower/runtime_float.h"
+#include "torquant/lower/runtime_float_layer.h"
 #include "torquant/lower/runtime_layer.h"
 #include "torquant/lower/runtime_rows.h"
 
@@ -36,7 +37,8 @@ class Emitter {
         made_(made),
         builder_(program, made, problems),
         rows_(facts, builder_),
-        attention_(builder_) {}
+        attention_(builder_, facts.all_in_float()),
+        float_layers_(program, facts, builder_) {}
 
   void run() {
     for (const Value* input : program_.user_inputs()) {
@@ -68,7 +70,7 @@ class Emitter {
     const Value* first = first_input(node);
     const auto pad = node.op() == kFusedLayer ? pads_.find(first) : pads_.end();
     if (!follows && (builder_.move(node) || emit_concat(node) || rows_.emit(node) || attention_.emit(node) ||
-                     emit_on_floats(program_, node, builder_)))
+                     float_layers_.emit(node) || emit_on_floats(program_, node, builder_)))
       return;
     const std::optional<ValueIndex> input = pad == pads_.end() ? builder_.find(first) : pad->second.input;
     if (!follows && input && emit_from(node, *input)) return;
@@ -237,6 +239,7 @@ class Emitter {
   ModelBuilder builder_;
   RowEmitter rows_;
   AttentionEmitter attention_;
+  FloatLayerEmitter float_layers_;
   std::unordered_map<const Value*, Pad> pads_;
   std::unordered_set<const Value*> failed_;  // that could not be made
 };

@@ -24,6 +24,13 @@ struct Facts {
     std::string name;              // of its output, as it was before
   };
   std::unordered_map<const Node*, Dynamic> dynamic;
+  struct FloatLayer {
+    format::FloatLayer packed;  // all but the values
+    std::string name = {};      // of its output, as it was before
+    bool of_images = false;     // a convolution, whose values lie with their channels last
+  };
+  std::unordered_map<const Node*, FloatLayer> float_layers;
+  bool all_in_float() const { return !float_layers.empty() && layers.empty() && dynamic.empty(); }
   std::unordered_map<const Value*, TensorGrid>
       grids;  // of what was a quantize node's output before it became a table's
 };

@@ -23,7 +23,8 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 float float_arg(const Node& node, const char* name) { return static_cast<float>(double_arg(node, name)); }
 
-// A function of one tensor; input and output are left to the caller.
+}  // namespace
+
 std::optional<FloatMap> read_map(const Program& program, const Node& node) {
   static const std::unordered_map<OpId, FloatFunction> kPlain = {
       {OpId{"aten.abs.default"}, FloatFunction::kAbs},
@@ -78,6 +79,8 @@ std::optional<FloatArithmetic> read_arithmetic(const Node& node) {
   const auto found = kOps.find(node.op());
   return found == kOps.end() ? std::nullopt : std::optional(found->second);
 }
+
+namespace {
 
 // What a and b are multiplied with before they are added or subtracted.
 double alpha_of(const Program& program, const Node& node, FloatArithmetic arithmetic) {

@@ -10,4 +10,9 @@ namespace torquant::runtime_lowering {
 // floats of the model.
 bool emit_on_floats(const Program& program, const Node& node, ModelBuilder& builder);
 
+// What `node` does to each number of one tensor; input and output are left to the caller. Nothing of another node.
+std::optional<format::FloatMap> read_map(const Program& program, const Node& node);
+// What it does to two tensors, or to one and a number.
+std::optional<format::FloatArithmetic> read_arithmetic(const Node& node);
+
 }  // namespace torquant::runtime_lowering

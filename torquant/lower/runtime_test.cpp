@@ -98,10 +98,5 @@ TEST_F(LowerToRuntime, NamesWhatItHasNoKernelFor) {
       << text;
 }
 
-TEST_F(LowerToRuntime, RefusesFloatLayers) {
-  Value* x = net.input("x", {1, 4, 6, 6});
-  EXPECT_NE(refusal(net.conv2d(x, "plain", 8)).find("its input is not quantized to 8 bits"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace torquant

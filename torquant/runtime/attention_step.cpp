@@ -30,7 +30,7 @@ class AttentionStep : public Step {
              .causal = node.causal,
              .out = nullptr,
              .out_steps = steps(sizes(node.output))};
-    if (node.mask >= 0) set_mask_steps(maker, static_cast<format::ValueIndex>(node.mask));
+    args_.mask_steps = mask_steps(maker, node);
   }
 
   const char* kernel_name() const { return "attention_int8"; }
@@ -56,16 +56,6 @@ class AttentionStep : public Step {
     return args;
   }
 
-  // 0 where the mask repeats itself.
-  void set_mask_steps(const StepMaker& maker, format::ValueIndex mask) {
-    const format::Value& value = maker.model.values[mask];
-    std::vector<size_t> sizes(value.sizes.begin(), value.sizes.end());
-    if (!value.is_constant()) sizes[0] = maker.plan.batch;
-    const size_t row = sizes[3], head = sizes[2] * row, image = sizes[1] * head;
-    args_.mask_steps = {
-        .batch = sizes[0] == 1 ? 0 : image, .head = sizes[1] == 1 ? 0 : head, .token = sizes[2] == 1 ? 0 : row};
-  }
-
   const format::Attention& node_;
   CpuIsa isa_;
   AttentionArgs args_;
@@ -73,6 +63,17 @@ class AttentionStep : public Step {
 
 }  // namespace
 
-MadeStep make_step(const StepMaker& maker, const format::Attention& node) { return made<AttentionStep>(maker, node); }
+AttentionSteps mask_steps(const StepMaker& maker, const format::Attention& node) {
+  if (node.mask < 0) return {};
+  const format::Value& value = maker.model.values[static_cast<format::ValueIndex>(node.mask)];
+  std::vector<size_t> sizes(value.sizes.begin(), value.sizes.end());
+  if (!value.is_constant()) sizes[0] = maker.plan.batch;
+  const size_t row = sizes[3], head = sizes[2] * row, image = sizes[1] * head;
+  return {.batch = sizes[0] == 1 ? 0 : image, .head = sizes[1] == 1 ? 0 : head, .token = sizes[2] == 1 ? 0 : row};
+}
+
+MadeStep make_step(const StepMaker& maker, const format::Attention& node) {
+  return node.in_float ? make_float_step(maker, node) : made<AttentionStep>(maker, node);
+}
 
 }  // namespace torquant::runtime

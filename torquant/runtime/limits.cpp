@@ -25,6 +25,11 @@ double depth_of(const format::Model& model, const format::Operation& operation) 
   }
   if (const auto* linear = std::get_if<format::DynamicLinear>(&operation))
     return static_cast<double>(model.values[linear->input].sizes.back());
+  if (const auto* layer = std::get_if<format::FloatLayer>(&operation)) {
+    const auto channels = static_cast<double>(model.values[layer->input].sizes.back());
+    return taps(layer->windows) * (layer->depthwise ? 1 : channels / static_cast<double>(layer->groups));
+  }
+  if (const auto* pool = std::get_if<format::FloatPool>(&operation)) return taps(pool->windows);
   if (const auto* attention = std::get_if<format::Attention>(&operation)) {  // and an exponential for each score
     const auto keys = static_cast<double>(model.values[attention->key.of].sizes[1]);
     return keys * (2 + kLeastWork / static_cast<double>(attention->head_size));
@@ -73,6 +78,10 @@ Result<void> check_limits(const format::Model& model, const MemoryPlan& plan) {
   }
   size_t pixels = 0;
   for (const format::Node& node : model.nodes) {
+    if (std::holds_alternative<format::FloatLayer>(node.operation)) {
+      const std::vector<int64_t>& sizes = model.values[output_of(node.operation)].sizes;
+      pixels += plan.batch * static_cast<size_t>(elements_of(model, node.operation) / sizes.back());
+    }
     if (computes_in_float(node.operation)) continue;  // without tables
     const Place& output = plan.places[output_of(node.operation)];
     pixels += output.pixels() == 1 ? output.batch : output.height * output.width;

@@ -30,6 +30,21 @@ TEST_F(LimitsTest, CountsTheWork) {
   EXPECT_EQ(work_of(tiny_.model, 1), 256 * (numbers - 3 * 192 + 3 * 19200 - 1280) + 1280.0 * 2700);
 }
 
+TEST_F(LimitsTest, CountsLayersInFloat) {
+  format::Model model;
+  model.most_batch = 100;
+  model.values = {{.name = "x", .type = format::ValueType::kFloat32, .sizes = {1, 20, 30, 400}},
+                  {.name = "y", .type = format::ValueType::kFloat32, .sizes = {1, 20, 30, 5}}};
+  model.nodes.push_back(
+      {"conv", format::FloatLayer{.input = 0, .output = 1, .windows = {.kernel = {3, 3}, .padding = {1, 1}}}});
+  EXPECT_EQ(work_of(model, 2), 2 * (600.0 * 5 * 9 * 400 + 256 * 600 * 400));
+  EXPECT_TRUE(check_limits(model, plan_memory(model, 100)).ok());
+  model.values[1].sizes = {1, 8192, 8193, 1};
+  const Result<void> checked = check_limits(model, plan_memory(model, 1));
+  ASSERT_FALSE(checked.ok());
+  EXPECT_EQ(checked.error().what, "needs tables for 67117056 pixels");
+}
+
 TEST_F(LimitsTest, TakesRealModels) {
   EXPECT_EQ(problem(1), "");
   EXPECT_EQ(problem(1000), "");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "torquant/core/packed_weights.h"
+#include "torquant/kernels/fgemm/fgemm.h"
 #include "torquant/kernels/igemm/igemm.h"
 #include "torquant/kernels/thread_pool.h"
 
@@ -82,6 +83,45 @@ class Products {
   float numbers_[kColumns] = {};
 };
 
+// The same of float32, by two panels of 16 columns.
+class FloatProducts {
+ public:
+  explicit FloatProducts(CpuIsa isa) : kernel_(select_fgemm(isa)) {
+    for (size_t row = 0; row < kRows; ++row) input_offset_[row] = static_cast<int32_t>(row * kInputs);
+  }
+
+  static double count() { return static_cast<double>(kRepeats * kRows * kColumns * kInputs); }
+
+  void operator()() {
+    const FgemmArgs args{.rows = kRows,
+                         .columns = kColumns,
+                         .input = input_.data(),
+                         .input_offset = input_offset_.data(),
+                         .runs = 1,
+                         .run_length = kInputs,
+                         .run_offset = &kNoOffset,
+                         .weights = weights_,
+                         .bias = bias_,
+                         .lo = 0,
+                         .hi = 6,
+                         .output = output_.data(),
+                         .output_step = kColumns,
+                         .residual = nullptr,
+                         .residual_step = 0};
+    for (size_t i = 0; i < kRepeats; ++i) kernel_.run(args);
+  }
+
+ private:
+  static constexpr size_t kRows = 12, kColumns = 32, kInputs = 128, kRepeats = 400;
+  static constexpr int32_t kNoOffset = 0;
+
+  const FgemmKernel& kernel_;
+  std::vector<float> input_ = std::vector<float>(kRows * kInputs, 1), output_ = std::vector<float>(kRows * kColumns);
+  std::vector<int32_t> input_offset_ = std::vector<int32_t>(kRows);
+  alignas(64) float weights_[kColumns * kInputs] = {};
+  float bias_[kColumns] = {};
+};
+
 }  // namespace
 
 Roof measure_roof(CpuIsa isa, size_t threads) {
@@ -89,6 +129,9 @@ Roof measure_roof(CpuIsa isa, size_t threads) {
   std::vector<Products> products(threads, Products(isa));
   const double macs =
       static_cast<double>(threads) * Products::count() / least_seconds(pool, [&](size_t part) { products[part](); });
+  std::vector<FloatProducts> floats(threads, FloatProducts(isa));
+  const double float_macs =
+      static_cast<double>(threads) * FloatProducts::count() / least_seconds(pool, [&](size_t part) { floats[part](); });
 
   constexpr size_t kBytes = size_t{128} << 20;  // more than caches hold
   const std::vector<uint64_t> memory(kBytes / sizeof(uint64_t), 1);
@@ -98,7 +141,7 @@ Roof measure_roof(CpuIsa isa, size_t threads) {
     const auto* begin = memory.data() + range.begin;
     sum += std::accumulate(begin, begin + (range.end - range.begin), uint64_t{0});
   });
-  return {.macs = macs, .read_bytes = static_cast<double>(kBytes) / seconds};
+  return {.macs = macs, .float_macs = float_macs, .read_bytes = static_cast<double>(kBytes) / seconds};
 }
 
 }  // namespace torquant::runtime

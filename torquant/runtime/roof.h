@@ -6,9 +6,10 @@
 
 namespace torquant::runtime {
 
-// What this machine can do, for percentages; takes about a fifth of a second.
+// What this machine can do, for percentages; takes about a third of a second.
 struct Roof {
   double macs;        // a second: products of the matrix kernel on data in the first cache
+  double float_macs;  // the same, of float32
   double read_bytes;  // a second, from memory
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "torquant/kernels/attention/attention.h"
 #include "torquant/runtime/step.h"
 
 namespace torquant::runtime {
@@ -60,8 +61,17 @@ MadeStep make_step(const StepMaker& maker, const format::Embedding& node);
 // rows_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Normalize& node);
 MadeStep make_step(const StepMaker& maker, const format::DynamicLinear& node);
+// float_layer_step.cpp
+MadeStep make_step(const StepMaker& maker, const format::FloatLayer& node);
+// float_windows_step.cpp
+MadeStep make_depthwise_step(const StepMaker& maker, const format::FloatLayer& node);
+MadeStep make_step(const StepMaker& maker, const format::FloatPool& node);
 // attention_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Attention& node);
+// float_attention_step.cpp
+MadeStep make_float_step(const StepMaker& maker, const format::Attention& node);
+// Floats from one image, head and query of the node's mask to the next one: 0 where the mask repeats itself.
+AttentionSteps mask_steps(const StepMaker& maker, const format::Attention& node);
 // softmax_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Softmax& node);
 

@@ -53,6 +53,24 @@ class TransformerTest : public testing::Test {
     return output_of(**Session::make(loaded, size, threads));
   }
 
+  // For all instruction sets, batches and numbers of threads.
+  void expect_same_bits() {
+    std::vector<float> expected;
+    for (const CpuIsa isa : {CpuIsa::kScalar, CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
+      if (!cpu_has(isa)) continue;
+      setenv("TORQUANT_FORCE_ISA", std::string(name_of(isa)).c_str(), 1);
+      const auto loaded = load();
+      for (const size_t batch : {4, 1, 2}) {
+        for (const size_t threads : {1, 2, 3, 4}) {
+          const std::vector<float> output = output_of(loaded, batch, threads);
+          if (expected.empty()) expected = output;
+          EXPECT_EQ(std::memcmp(output.data(), expected.data(), output.size() * sizeof(float)), 0)
+              << name_of(isa) << ", batch " << batch << ", threads " << threads;
+        }
+      }
+    }
+  }
+
   TinyTransformer tiny_;
   std::vector<int64_t> ids_, mask_;
   void* memory_ = nullptr;
@@ -73,20 +91,9 @@ TEST_F(TransformerTest, ComputesWhatFloatsDoBut8Bits) {
 }
 
 TEST_F(TransformerTest, GivesTheSameBitsForEachIsaBatchAndNumberOfThreads) {
-  std::vector<float> expected;
-  for (const CpuIsa isa : {CpuIsa::kScalar, CpuIsa::kAvx2, CpuIsa::kAvx512Vnni, CpuIsa::kNeonDot}) {
-    if (!cpu_has(isa)) continue;
-    setenv("TORQUANT_FORCE_ISA", std::string(name_of(isa)).c_str(), 1);
-    const auto loaded = load();
-    for (const size_t batch : {4, 1, 2}) {
-      for (const size_t threads : {1, 2, 3, 4}) {
-        const std::vector<float> output = output_of(loaded, batch, threads);
-        if (expected.empty()) expected = output;
-        EXPECT_EQ(std::memcmp(output.data(), expected.data(), output.size() * sizeof(float)), 0)
-            << name_of(isa) << ", batch " << batch << ", threads " << threads;
-      }
-    }
-  }
+  expect_same_bits();
+  tiny_.at<format::Attention>(8).in_float = true;
+  expect_same_bits();
 }
 
 TEST_F(TransformerTest, RefusesIdsThatTheTableDoesNotHaveAndWritesNothing) {

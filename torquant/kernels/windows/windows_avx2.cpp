@@ -1,0 +1,17 @@
+#include <immintrin.h>
+
+#include "torquant/kernels/windows/each_window.h"
+#include "torquant/kernels/windows/windows_internal.h"
+
+namespace torquant {
+namespace {
+
+#include "torquant/kernels/lanes/avx2.inc"
+
+}  // namespace
+
+void depthwise_windows_avx2(const WindowsArgs& args) { depthwise_windows<Lanes>(args); }
+void max_windows_avx2(const WindowsArgs& args) { max_windows<Lanes>(args); }
+void mean_windows_avx2(const WindowsArgs& args) { mean_windows<Lanes>(args); }
+
+}  // namespace torquant
