@@ -6,6 +6,7 @@
 #include "tests/support/tiny_float_net.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_rotation.h"
 #include "tests/support/tiny_transformer.h"
 #include "tests/support/tiny_volume.h"
 #include "torquant/format/tqm_file.h"
@@ -72,6 +73,7 @@ int main(int argc, char** argv) {
   const torquant::TinyFloats floats;
   const torquant::TinyFloatNet float_net;
   const torquant::TinyTransformer transformer;
+  const torquant::TinyRotation rotation;
   torquant::TinyTransformer growing(3);
   growing.let_grow_to(9);
   const torquant::TinyVolume volume;

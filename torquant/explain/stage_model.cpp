@@ -64,19 +64,13 @@ class Copier {
   }
 
   void move(ValueIndex& value) { value = place_of(value); }
-  void move(format::Layer& layer) {
-    move(layer.input);
-    if (layer.residual >= 0) layer.residual = place_of(static_cast<ValueIndex>(layer.residual));
-    move(layer.output);
-  }
-  void move(format::Normalize& norm) {
-    move(norm.input);
-    if (norm.residual >= 0) norm.residual = place_of(static_cast<ValueIndex>(norm.residual));
-    move(norm.output);
+  void move(format::HeadRows& rows) { move(rows.of); }
+  void move_if_any(int64_t& value) {
+    if (value >= 0) value = place_of(static_cast<ValueIndex>(value));
   }
   void move(format::Attention& attention) {
-    for (format::Attention::Rows* rows : {&attention.query, &attention.key, &attention.value}) move(rows->of);
-    if (attention.mask >= 0) attention.mask = place_of(static_cast<ValueIndex>(attention.mask));
+    for (format::HeadRows* rows : {&attention.query, &attention.key, &attention.value}) move(*rows);
+    move_if_any(attention.mask);
     move(attention.output);
   }
   template <class Operation>
@@ -88,6 +82,11 @@ class Copier {
     } else {
       move(operation.a);
       move(operation.b);
+    }
+    if constexpr (requires { operation.residual; }) move_if_any(operation.residual);
+    if constexpr (requires { operation.cos; }) {
+      move(operation.cos);
+      move(operation.sin);
     }
     move(operation.output);
   }

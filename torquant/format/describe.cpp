@@ -8,7 +8,7 @@ std::string_view kind_of(const Operation& operation) {
                                          "AveragePool", "Add",          "Multiply",  "MapCodes",    "Concat",
                                          "Flatten",     "Rearrange",    "FloatMap",  "FloatBinary", "FloatMean",
                                          "Softmax",     "FromIntegers", "Embedding", "Normalize",   "DynamicLinear",
-                                         "Attention",   "FloatLayer",   "FloatPool"};
+                                         "Attention",   "FloatLayer",   "FloatPool", "Rotate"};
   static_assert(std::size(kNames) == std::variant_size_v<Operation>);
   return kNames[operation.index()];
 }
@@ -36,7 +36,7 @@ bool computes_in_float(const Operation& operation) {
   return std::holds_alternative<FloatMap>(operation) || std::holds_alternative<FloatBinary>(operation) ||
          std::holds_alternative<FloatMean>(operation) || std::holds_alternative<Softmax>(operation) ||
          std::holds_alternative<Normalize>(operation) || std::holds_alternative<FloatLayer>(operation) ||
-         std::holds_alternative<FloatPool>(operation);
+         std::holds_alternative<FloatPool>(operation) || std::holds_alternative<Rotate>(operation);
 }
 
 std::string full_name(const Operation& operation) {

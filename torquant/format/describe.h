@@ -17,8 +17,8 @@ std::string_view name_of(FloatFunction function);
 std::string_view name_of(ValueType type);  // "float32"
 std::string_view name_of(FloatArithmetic arithmetic);
 
-// What stays in float of a network: layers in float, functions, sums and products of floats, means, softmax. Quantize, Dequantize and
-// layers that end in floats compute on codes; moving floats computes nothing.
+// What stays in float of a network: layers in float, functions, sums and products of floats, means, softmax. Quantize,
+// Dequantize and layers that end in floats compute on codes; moving floats computes nothing.
 bool computes_in_float(const Operation& operation);
 
 // "FloatMap sigmoid", "Layer": kind_of() and the function.

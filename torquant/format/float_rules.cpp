@@ -146,6 +146,23 @@ std::string FloatRules::operator()(const FloatPool& node) const {
   return !problem.empty() || same_channels ? problem : sizes_of(node.input, node.output);
 }
 
+std::string FloatRules::operator()(const Rotate& node) const {
+  if (!on_floats({node.input.of, node.cos, node.sin, node.output})) return kTypes;
+  if (node.heads < 1 || node.head_size < 2 || node.head_size % 2 != 0)
+    return "has " + std::to_string(node.heads) + " heads of " + std::to_string(node.head_size) + " numbers";
+  const std::vector<int64_t>&in = value(node.input.of).sizes, &out = value(node.output).sizes;
+  const int64_t columns = int64_t{node.heads} * node.head_size;
+  if (in.size() != 3 || in[2] < node.input.begin || in[2] - node.input.begin < columns ||
+      out != std::vector<int64_t>{in[0], in[1], columns})
+    return sizes_of(node.input.of, node.output);
+  for (const ValueIndex angles : {node.cos, node.sin}) {
+    const bool fits =
+        value(angles).is_constant() && value(angles).sizes == std::vector<int64_t>{1, in[1], node.head_size};
+    if (!fits) return "has no constant angles for each number of a head: " + text_of(value(angles).sizes);
+  }
+  return "";
+}
+
 std::string FloatRules::operator()(const Attention& node) const {
   if (!on_floats({node.query.of, node.key.of, node.value.of, node.output})) return kTypes;
   if (node.heads < 1 || node.key_heads < 1 || node.head_size < 1 || node.heads % node.key_heads != 0) {
@@ -153,7 +170,7 @@ std::string FloatRules::operator()(const Attention& node) const {
            std::to_string(node.key_heads) + " of keys";
   }
   const std::vector<int64_t>& out = value(node.output).sizes;
-  const auto holds = [&](const Attention::Rows& rows, uint32_t heads) {
+  const auto holds = [&](const HeadRows& rows, uint32_t heads) {
     const std::vector<int64_t>& sizes = value(rows.of).sizes;
     return sizes.size() == 3 && sizes[0] == out[0] && int64_t{rows.begin} + int64_t{heads} * node.head_size <= sizes[2];
   };

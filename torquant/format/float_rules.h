@@ -21,6 +21,7 @@ class FloatRules : public Rules {
   std::string operator()(const Normalize& node) const;
   std::string operator()(const DynamicLinear& node) const;
   std::string operator()(const Attention& node) const;
+  std::string operator()(const Rotate& node) const;
   std::string operator()(const FloatLayer& node) const;
   std::string operator()(const FloatPool& node) const;
 

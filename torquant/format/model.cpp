@@ -19,14 +19,17 @@ std::vector<ValueIndex> with(std::vector<ValueIndex> inputs, int64_t more) {
   return inputs;
 }
 
-// Constants have no batch: sums and products repeat them over it, attention its mask.
+// Constants have no batch: sums and products repeat them over it, attention its mask, rotations
+// their angles.
 std::string constant_problem(const Model& model, const Operation& operation) {
   if (std::holds_alternative<FloatBinary>(operation)) return "";
   const auto* attention = std::get_if<Attention>(&operation);
+  const auto* rotate = std::get_if<Rotate>(&operation);
   for (const ValueIndex input : inputs_of(operation)) {
     const bool is_mask = attention != nullptr && attention->mask == int64_t{input};
-    if (model.values[input].is_constant() && !is_mask)
-      return "reads a constant, which sums, products and masks alone may be";
+    const bool is_angle = rotate != nullptr && rotate->input.of != input;
+    if (model.values[input].is_constant() && !is_mask && !is_angle)
+      return "reads a constant, which sums, products, masks and angles alone may be";
   }
   return "";
 }
@@ -91,6 +94,7 @@ std::vector<ValueIndex> inputs_of(const Operation& operation) {
                  [](const Layer& node) { return with({node.input}, node.residual); },
                  [](const FloatLayer& node) { return with({node.input}, node.residual); },
                  [](const Normalize& node) { return with({node.input}, node.residual); },
+                 [](const Rotate& node) { return std::vector{node.input.of, node.cos, node.sin}; },
                  [](const Attention& node) { return with({node.query.of, node.key.of, node.value.of}, node.mask); },
                  [](const auto& node) { return std::vector{node.input}; }},
       operation);

@@ -228,14 +228,24 @@ struct DynamicLinear {
   std::span<const float> multiplier = {}, offset = {};
 };
 
-// Scaled dot product attention, on integers (K10) or in float (K13): of floats [N, T, ...] whose rows hold, from `begin` on, the heads one
-// after the other. Heads of keys and values are shared by heads / key_heads heads of queries.
+// Heads in the rows of floats [N, T, ...]: one after the other, from `begin` on.
+struct HeadRows {
+  ValueIndex of;
+  uint32_t begin = 0;
+};
+
+// Rotary embedding (K8.7): each head is turned by the angles of its token, and written behind the one before it.
+struct Rotate {
+  HeadRows input;
+  ValueIndex cos, sin;  // constants [1, T, head_size]
+  ValueIndex output;    // [N, T, heads * head_size]
+  uint32_t heads = 1, head_size = 2;
+};
+
+// Scaled dot product attention, on integers (K10) or in float (K13): of floats [N, T, ...] whose rows hold, from
+// `begin` on, the heads one after the other. Heads of keys and values are shared by heads / key_heads heads of queries.
 struct Attention {
-  struct Rows {
-    ValueIndex of;
-    uint32_t begin = 0;  // in each row
-  };
-  Rows query, key, value;
+  HeadRows query, key, value;
   ValueIndex output;  // [N, T of queries, heads * head_size]
   int64_t mask = -1;  // [N, heads, queries, keys] floats that are added to the scores; the first three may be 1
   uint32_t heads = 1, key_heads = 1, head_size = 1;
@@ -268,9 +278,10 @@ struct FloatPool {
   FloatPooling pooling = FloatPooling::kMax;
 };
 
-using Operation = std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply,
-                               MapCodes, Concat, Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax,
-                               FromIntegers, Embedding, Normalize, DynamicLinear, Attention, FloatLayer, FloatPool>;
+using Operation =
+    std::variant<Quantize, Dequantize, Layer, MaxPool, GlobalAveragePool, AveragePool, Add, Multiply, MapCodes, Concat,
+                 Flatten, Rearrange, FloatMap, FloatBinary, FloatMean, Softmax, FromIntegers, Embedding, Normalize,
+                 DynamicLinear, Attention, FloatLayer, FloatPool, Rotate>;
 
 struct Node {
   std::string name;  // the layer's path, or %node of the graph where it has none

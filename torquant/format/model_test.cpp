@@ -9,6 +9,7 @@
 #include "tests/support/tiny_float_net.h"
 #include "tests/support/tiny_floats.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_rotation.h"
 #include "tests/support/tiny_transformer.h"
 
 namespace torquant::format {
@@ -277,6 +278,37 @@ INSTANTIATE_TEST_SUITE_P(
                        [](TinyFloatNet& t) { t.model.values[5].sizes[3] = 5; }},
         FloatNetDamage{"node mean: makes [1, 1, 1, 6] of [1, 3, 2, 6]",
                        [](TinyFloatNet& t) { t.at<FloatPool>(5).windows.kernel[0] = 2; }}));
+
+struct RotationDamage {
+  const char* says;
+  std::function<void(TinyRotation&)> make;
+};
+
+class CheckRotations : public testing::TestWithParam<RotationDamage> {};
+
+TEST_P(CheckRotations, RefusesWhatTheRuntimeCannotRun) {
+  TinyRotation tiny;
+  EXPECT_TRUE(check_model(tiny.model).ok());
+  GetParam().make(tiny);
+  const Result<void> checked = check_model(tiny.model);
+  ASSERT_FALSE(checked.ok());
+  EXPECT_NE(checked.error().what.find(GetParam().says), std::string::npos) << checked.error().what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, CheckRotations,
+    testing::Values(
+        RotationDamage{"has 3 heads of 5 numbers", [](TinyRotation& t) { t.at<Rotate>(0).head_size = 5; }},
+        RotationDamage{"has 0 heads of 6 numbers", [](TinyRotation& t) { t.at<Rotate>(0).heads = 0; }},
+        RotationDamage{"makes [1, 2, 18] of [1, 2, 20]", [](TinyRotation& t) { t.at<Rotate>(0).input.begin = 3; }},
+        RotationDamage{"makes [1, 2, 18] of [1, 2, 20]",
+                       [](TinyRotation& t) { t.at<Rotate>(0).input.begin = 0xffffffff; }},
+        RotationDamage{"makes [1, 2, 18] of [1, 2, 20]", [](TinyRotation& t) { t.at<Rotate>(0).heads = 0xffffffff; }},
+        RotationDamage{"has no constant angles for each number of a head: [1, 2, 20]",
+                       [](TinyRotation& t) { t.at<Rotate>(0).cos = 0; }},
+        RotationDamage{"of another type", [](TinyRotation& t) { t.model.values[3].type = ValueType::kInt64; }},
+        RotationDamage{"reads a value that nothing before it gives",
+                       [](TinyRotation& t) { t.at<Rotate>(0).sin = 9; }}));
 
 struct TransformerDamage {
   const char* says;

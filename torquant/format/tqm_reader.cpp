@@ -196,6 +196,10 @@ Result<Operation> operation_of(const wire::Node& node, DataSegment& data) {
                                      data.span<uint8_t>(*op.pairs_fit()), data.span<int32_t>(*op.column_sum()),
                                      data.span<float>(*op.multiplier()), data.span<float>(*op.offset())});
     }
+    case wire::Operation::Rotate: {
+      const wire::Rotate& op = *node.operation_as_Rotate();
+      return Operation(Rotate{{op.input(), op.begin()}, op.cos(), op.sin(), op.output(), op.heads(), op.head_size()});
+    }
     case wire::Operation::Attention:
       return Operation(attention_of(*node.operation_as_Attention()));
     case wire::Operation::FloatLayer:

@@ -124,6 +124,10 @@ class Writer {
     return as(wire::Operation::DynamicLinear,
               wire::CreateDynamicLinear(builder_, op.input, op.output, &weights, &fits, &sums, &multiplier, &offset));
   }
+  Written write(const Rotate& op) {
+    return as(wire::Operation::Rotate, wire::CreateRotate(builder_, op.input.of, op.input.begin, op.cos, op.sin,
+                                                          op.output, op.heads, op.head_size));
+  }
   Written write(const Attention& op) {
     return as(wire::Operation::Attention,
               wire::CreateAttention(builder_, op.query.of, op.key.of, op.value.of, op.output, op.mask, op.query.begin,

@@ -18,6 +18,7 @@
 #include "torquant/lower/norm_of_operators.h"
 #include "torquant/lower/onednn_epilogue.h"
 #include "torquant/lower/onednn_layer.h"
+#include "torquant/lower/rotations.h"
 #include "torquant/lower/runtime_dynamic.h"
 #include "torquant/lower/runtime_emit.h"
 #include "torquant/lower/runtime_float_layer.h"
@@ -57,6 +58,7 @@ class RuntimeLowering {
       problems_.push_back(refusal.node + ": " + refusal.reason);
     rewrite_linear_of_images(program_);
     rewrite_norm_of_operators(program_);
+    rewrite_rotations(program_);
     rewrite_attention_of_products(program_);
     remove_dead_nodes(program_);  // the products: they would be layers
     fuse_dynamic_linears(program_, facts_, made_);

@@ -10,6 +10,7 @@
 #include "torquant/graph/neighbours.h"
 #include "torquant/graph/operator_schema.h"
 #include "torquant/graph/ops.h"
+#include "torquant/lower/rotations.h"
 
 namespace torquant::runtime_lowering {
 namespace {
@@ -41,6 +42,11 @@ at::Tensor without_repetitions(at::Tensor places) {
 // log(1) = 0 is added to what attention sees, log(0) = -infinity to what it does not.
 at::Tensor added_by(const at::Tensor& visible) { return visible.to(at::kDouble).log().to(at::kFloat); }
 
+// Where the numbers [1, heads, tokens, size] lie in rows of tokens.
+at::Tensor in_heads(int64_t tokens, int64_t heads, int64_t size) {
+  return at::arange(tokens * heads * size).reshape({1, tokens, heads, size}).transpose(1, 2);
+}
+
 bool is_causal(const at::Tensor& visible) {
   const int64_t rows = visible.size(-2), columns = visible.size(-1);
   return visible.numel() == rows * columns && rows == columns &&
@@ -54,6 +60,7 @@ bool AttentionEmitter::emit(const Node& node) {
   if (is_and(node.op())) return emit_and(node);
   if (node.op() == OpId{"aten.logical_not.default"}) return emit_not(node);
   if (node.op() == OpId{"aten.where.ScalarOther"}) return emit_hiding(node);
+  if (node.op() == kRotate) return emit_rotation(node);
   return node.op() == ops::kScaledDotProductAttention && emit_attention(node);
 }
 
@@ -175,6 +182,37 @@ std::optional<int64_t> AttentionEmitter::mask_of(const Node& node, const Value* 
   return masks_[mask] = added;
 }
 
+bool AttentionEmitter::emit_rotation(const Node& node) {
+  const std::optional<Heads> heads = rows_of(node, node.input("x"), "_heads");
+  if (!heads) return false;
+  const auto size_of = [&](size_t dim) { return hint_of(node.output()->tensor().sizes[dim]).value_or(0); };
+  const int64_t count = size_of(1), tokens = size_of(2), size = size_of(3);
+  if (heads->count != count) return false;
+  format::Rotate rotate{.input = heads->rows,
+                        .cos = 0,
+                        .sin = 0,
+                        .output = 0,
+                        .heads = static_cast<uint32_t>(count),
+                        .head_size = static_cast<uint32_t>(size)};
+  for (const bool is_cos : {true, false}) {
+    const Value* angles = node.input(is_cos ? "cos" : "sin");
+    const at::Tensor numbers = builder_.constant(angles)->to(at::kFloat);
+    if (numbers.numel() != tokens * size || numbers.size(-1) != size) return false;  // others for each head
+    const auto known = angles_.find(angles);
+    if (known == angles_.end()) {
+      const ValueIndex index = builder_.add_plain(angles->name(), {1, tokens, size});
+      builder_.set_constant(index, numbers);
+      angles_[angles] = index;
+    }
+    (is_cos ? rotate.cos : rotate.sin) = angles_.at(angles);
+  }
+  rotate.output = builder_.add_plain(node.output()->name() + "_rows",
+                                     {builder_.value(heads->rows.of).sizes[0], tokens, count * size});
+  builder_.add_node(node, rotate);
+  builder_.set_moved(node.output(), {rotate.output, in_heads(tokens, count, size)});
+  return true;
+}
+
 bool AttentionEmitter::emit_attention(const Node& node) {
   const std::optional<Heads> query = rows_of(node, node.input("query"), "_query"),
                              key = rows_of(node, node.input("key"), "_key"),
@@ -198,9 +236,7 @@ bool AttentionEmitter::emit_attention(const Node& node) {
   attention.output = builder_.add_plain(node.output()->name() + "_rows",
                                         {builder_.value(query->rows.of).sizes[0], tokens, heads * size});
   builder_.add_node(node, attention);
-  builder_.set_moved(
-      node.output(),
-      {attention.output, at::arange(tokens * heads * size).reshape({1, tokens, heads, size}).transpose(1, 2)});
+  builder_.set_moved(node.output(), {attention.output, in_heads(tokens, heads, size)});
   return true;
 }
 

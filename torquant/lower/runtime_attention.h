@@ -16,7 +16,7 @@ class AttentionEmitter {
 
  private:
   struct Heads {
-    format::Attention::Rows rows;
+    format::HeadRows rows;
     int64_t count;  // of heads that differ
   };
 
@@ -24,6 +24,7 @@ class AttentionEmitter {
   bool emit_and(const Node& node);
   bool emit_not(const Node& node);
   bool emit_hiding(const Node& node);
+  bool emit_rotation(const Node& node);
   bool emit_attention(const Node& node);
   // Where the rows lie of what attention takes as [N, heads, T, head_size].
   std::optional<Heads> rows_of(const Node& node, const Value* value, const char* name);
@@ -32,7 +33,7 @@ class AttentionEmitter {
 
   ModelBuilder& builder_;
   bool in_float_;
-  std::unordered_map<const Value*, ValueIndex> masks_;
+  std::unordered_map<const Value*, ValueIndex> masks_, angles_;
 };
 
 }  // namespace torquant::runtime_lowering

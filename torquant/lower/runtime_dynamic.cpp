@@ -12,6 +12,7 @@
 #include "torquant/graph/ops.h"
 #include "torquant/lower/moving_ops.h"
 #include "torquant/lower/onednn_layer.h"
+#include "torquant/lower/rotations.h"
 #include "torquant/pass/aliasing.h"
 #include "torquant/pass/constant_values.h"
 
@@ -56,10 +57,10 @@ std::optional<DynamicLayer> read_layer(const Program& program, const std::unorde
   return layer;
 }
 
-// Whether all that is done to a layer's output is that it moves into attention.
+// Whether all that is done to a layer's output is that it moves, or is turned, into attention.
 bool goes_into_attention(const Node& layer) {
   const Node* reader = sole_reader(layer.output());
-  while (reader != nullptr && moves_values(*reader) && reader->op() != ops::kCat)
+  while (reader != nullptr && ((moves_values(*reader) && reader->op() != ops::kCat) || reader->op() == kRotate))
     reader = sole_reader(reader->output());
   return reader != nullptr && reader->op() == ops::kScaledDotProductAttention;
 }

@@ -73,7 +73,7 @@ class Emitter {
                      float_layers_.emit(node) || emit_on_floats(program_, node, builder_)))
       return;
     const std::optional<ValueIndex> input = pad == pads_.end() ? builder_.find(first) : pad->second.input;
-    if (!follows && input && emit_from(node, *input)) return;
+    if (!follows && input && node.output() != nullptr && emit_from(node, *input)) return;
     if (!follows) builder_.problem(node.describe() + ": the runtime has no kernel for it on these types and sizes");
     failed_.insert(node.output());  // null of one with several, whose readers are told too
   }

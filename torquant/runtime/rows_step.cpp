@@ -41,6 +41,39 @@ class NormalizeStep : public Step {
   size_t columns_, rows_;
 };
 
+class RotateStep : public Step {
+ public:
+  RotateStep(const StepMaker& maker, const format::Rotate& node)
+      : node_(node), kernels_(select_rows_kernels(maker.isa)), batch_(maker.plan.batch) {
+    const std::vector<int64_t>& sizes = maker.model.values[node.input.of].sizes;
+    tokens_ = static_cast<size_t>(sizes[1]), row_ = static_cast<size_t>(sizes[2]);
+  }
+
+  std::string kernel_name() const { return std::string("rotate_") + kernels_.name; }
+
+  void run(const Memory& memory, size_t part, size_t parts) const override {
+    const PartRange range = part_of(tokens_, 1, part, parts);  // of each sequence
+    const size_t size = node_.head_size, columns = node_.heads * size;
+    for (size_t image = 0; image < batch_; ++image) {
+      const size_t first = image * tokens_ + range.begin;
+      kernels_.rotate({.rows = range.end - range.begin,
+                       .heads = node_.heads,
+                       .size = size,
+                       .x = memory.floats(node_.input.of) + first * row_ + node_.input.begin,
+                       .x_step = row_,
+                       .cos = memory.floats(node_.cos) + range.begin * size,
+                       .sin = memory.floats(node_.sin) + range.begin * size,
+                       .y = memory.floats(node_.output) + first * columns,
+                       .y_step = columns});
+    }
+  }
+
+ private:
+  const format::Rotate& node_;
+  const RowsKernels& kernels_;
+  size_t batch_, tokens_, row_;  // row: floats of the input's
+};
+
 // Rows are quantized some at a time into scratch memory, which the matrix product reads while it is in the cache.
 class DynamicLinearStep : public Step {
  public:
@@ -133,6 +166,7 @@ class DynamicLinearStep : public Step {
 }  // namespace
 
 MadeStep make_step(const StepMaker& maker, const format::Normalize& node) { return made<NormalizeStep>(maker, node); }
+MadeStep make_step(const StepMaker& maker, const format::Rotate& node) { return made<RotateStep>(maker, node); }
 MadeStep make_step(const StepMaker& maker, const format::DynamicLinear& node) {
   return made<DynamicLinearStep>(maker, node);
 }

@@ -61,6 +61,7 @@ MadeStep make_step(const StepMaker& maker, const format::Embedding& node);
 // rows_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::Normalize& node);
 MadeStep make_step(const StepMaker& maker, const format::DynamicLinear& node);
+MadeStep make_step(const StepMaker& maker, const format::Rotate& node);
 // float_layer_step.cpp
 MadeStep make_step(const StepMaker& maker, const format::FloatLayer& node);
 // float_windows_step.cpp

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tests/support/tiny_rotation.h"
 #include "tests/support/tiny_transformer.h"
 #include "torquant/format/tqm_file.h"
 #include "torquant/runtime/session.h"
@@ -122,6 +123,32 @@ TEST_F(TransformerTest, TakesAConstantMaskForAllSequences) {
                                 .constant = hidden});
   tiny_.at<format::Attention>(8).mask = constant;
   EXPECT_EQ(output_of(load(), 4, 2), expected);
+}
+
+TEST_F(TransformerTest, TurnsHeadsByTheAnglesOfTheirToken) {
+  TinyRotation rotation;
+  constexpr size_t kTurned = TinyRotation::kHeads * TinyRotation::kSize;
+  const std::span<const float> cos = rotation.model.values[1].constant, sin = rotation.model.values[2].constant;
+  tiny_.model = rotation.model;
+  const auto loaded = load();
+  for (const int64_t length : {2, 5, 7}) {
+    const auto tokens = static_cast<size_t>(length);
+    std::vector<float> x(2 * tokens * TinyRotation::kRow), y(2 * tokens * kTurned), expected;
+    for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) - 8;
+    for (size_t row = 0; row < 2 * tokens; ++row) {
+      for (size_t c = 0; c < kTurned; ++c) {
+        const size_t at = c % 6, angle = row % tokens * 6 + at;
+        const float* numbers = x.data() + row * TinyRotation::kRow + TinyRotation::kBegin;
+        const float turned = at < 3 ? -numbers[c + 3] : numbers[c - 3];
+        expected.push_back(numbers[c] * cos[angle] + turned * sin[angle]);
+      }
+    }
+    const auto session = *Session::make(loaded, {2, length}, 3);
+    const void* inputs[] = {x.data()};
+    float* outputs[] = {y.data()};
+    ASSERT_TRUE(session->run(inputs, outputs).ok());
+    EXPECT_EQ(y, expected) << length;  // numbers in which nothing is rounded
+  }
 }
 
 TEST_F(TransformerTest, ComputesForEachLengthWhatAModelOfThatLengthDoes) {
