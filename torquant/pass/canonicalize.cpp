@@ -48,7 +48,8 @@ bool rewrite_in_place(Program& program, Node* node) {
   const c10::OperatorHandle* functional = find_operator(name.id());
   if (functional == nullptr || functional->schema().is_mutable() || node->args().empty()) return false;
   Value* written = value_of(node->args()[0].value);
-  if (node->output() == nullptr || !owns_what_it_writes(*node, written)) return false;
+  const bool writes = name.name != "detach";  // which export puts behind constants; it changes no number
+  if (node->output() == nullptr || (writes && !owns_what_it_writes(*node, written))) return false;
   std::vector<NamedArgument> args = node->args();
   args[0].name = functional->schema().arguments()[0].name();  // dropout_(self) → dropout(input)
   node->set_args(std::move(args));

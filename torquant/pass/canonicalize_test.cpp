@@ -50,6 +50,15 @@ TEST(Canonicalize, ReadersBehindAnInPlaceOperatorReadItsResult) {
   EXPECT_EQ(only_node(after, "aten.neg.default")->input("self")->producer()->op().name(), "aten.relu.default");
 }
 
+TEST(Canonicalize, ConstantsThatExportDetachesInPlaceAreNotWritten) {
+  TestProgram net;
+  Value* x = net.input("x", {4});
+  Value* lifted = net.op("aten.lift_fresh_copy.default", {{"self", net.parameter("constant", {4})}});
+  Value* detached = net.op("aten.detach_.default", {{"self", lifted}});
+  const Program after = canonical(net, net.op("aten.add.Tensor", {{"self", x}, {"other", detached}}));
+  EXPECT_NE(only_node(after, "aten.detach.default"), nullptr);
+}
+
 void expect_untouched(TestProgram& net, Value* output, const std::string& op) {
   Program program = net.returns({output});
   EXPECT_FALSE(canonicalize(program).changed);

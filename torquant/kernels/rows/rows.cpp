@@ -14,7 +14,8 @@ constexpr RowsKernels kKernels[] = {
    softmax_rows_##suffix,                  \
    mean_rows_##suffix,                     \
    map_rows_##suffix,                      \
-   binary_rows_##suffix},
+   binary_rows_##suffix,                   \
+   rotate_rows_##suffix},
 #include "torquant/kernels/rows/kernels.inc"
 #undef TORQUANT_ROWS_KERNELS
 };

@@ -114,6 +114,18 @@ struct BinaryRowsArgs {
   BinaryFunction function;
 };
 
+// Turns each pair (a, b) of a head's numbers c and c + size / 2 by the angle of its row (rotary embedding):
+//   a cos - b sin, and b cos + a sin,
+// with the cos and sin of column c, and of column c + size / 2. Every product is rounded, and the sum.
+struct RotateRowsArgs {
+  size_t rows, heads, size;  // size: of a head, even
+  const float* x;            // heads lie side by side
+  size_t x_step;
+  const float *cos, *sin;  // [rows, size]
+  float* y;                // not x
+  size_t y_step;
+};
+
 struct RowsKernels {
   const char* name;
   CpuIsa isa;
@@ -123,6 +135,7 @@ struct RowsKernels {
   void (*mean)(const MeanRowsArgs&);
   void (*map)(const MapRowsArgs&);
   void (*binary)(const BinaryRowsArgs&);
+  void (*rotate)(const RotateRowsArgs&);
 };
 
 // The fastest kernels that `isa` runs; the scalar ones always fit.

@@ -3,6 +3,7 @@
 #include "torquant/kernels/rows/map_rows.h"
 #include "torquant/kernels/rows/normalize_rows.h"
 #include "torquant/kernels/rows/quantize_rows.h"
+#include "torquant/kernels/rows/rotate_rows.h"
 #include "torquant/kernels/rows/rows_internal.h"
 #include "torquant/kernels/rows/softmax_rows.h"
 
@@ -23,5 +24,6 @@ void softmax_rows_avx512vnni(const SoftmaxRowsArgs& args) { softmax_rows<Lanes>(
 void mean_rows_avx512vnni(const MeanRowsArgs& args) { mean_rows<Lanes>(args); }
 void map_rows_avx512vnni(const MapRowsArgs& args) { map_rows<Lanes>(args); }
 void binary_rows_avx512vnni(const BinaryRowsArgs& args) { binary_rows<Lanes>(args); }
+void rotate_rows_avx512vnni(const RotateRowsArgs& args) { rotate_rows<Lanes>(args); }
 
 }  // namespace torquant

@@ -10,7 +10,8 @@ namespace torquant {
   void softmax_rows_##suffix(const SoftmaxRowsArgs& args);     \
   void mean_rows_##suffix(const MeanRowsArgs& args);           \
   void map_rows_##suffix(const MapRowsArgs& args);             \
-  void binary_rows_##suffix(const BinaryRowsArgs& args);
+  void binary_rows_##suffix(const BinaryRowsArgs& args);       \
+  void rotate_rows_##suffix(const RotateRowsArgs& args);
 #include "torquant/kernels/rows/kernels.inc"
 #undef TORQUANT_ROWS_KERNELS
 

@@ -4,6 +4,7 @@
 #include "torquant/kernels/rows/map_rows.h"
 #include "torquant/kernels/rows/normalize_rows.h"
 #include "torquant/kernels/rows/quantize_rows.h"
+#include "torquant/kernels/rows/rotate_rows.h"
 #include "torquant/kernels/rows/rows_internal.h"
 #include "torquant/kernels/rows/softmax_rows.h"
 
@@ -20,5 +21,6 @@ void softmax_rows_scalar(const SoftmaxRowsArgs& args) { softmax_rows<Lanes>(args
 void mean_rows_scalar(const MeanRowsArgs& args) { mean_rows<Lanes>(args); }
 void map_rows_scalar(const MapRowsArgs& args) { map_rows<Lanes>(args); }
 void binary_rows_scalar(const BinaryRowsArgs& args) { binary_rows<Lanes>(args); }
+void rotate_rows_scalar(const RotateRowsArgs& args) { rotate_rows<Lanes>(args); }
 
 }  // namespace torquant
