@@ -1,7 +1,7 @@
 """`torquant lower`, and what takes its models."""
 import numpy as np
 
-from cli_case import CliCase
+from cli_case import MODEL, CliCase
 
 
 class Runtime(CliCase):
@@ -35,6 +35,16 @@ class Runtime(CliCase):
         self.assertLess(result["bytes"], len(self.bytes_of("int8.pt2")))
         self.assertEqual(result["in_float"], [])
         self.assertIn("nodes, all on integers", self.run_program("lower", self.path("int8.pt2"), "-o", self.path("again.tqm")).stdout)
+
+    def test_a_program_in_float_runs_in_float(self):
+        model = self.path("float.tqm")
+        result = self.json_of("lower", MODEL, "-o", model)
+        self.assertEqual(sum(node["operation"] == "FloatLayer" for node in result["in_float"]), 22)
+        expected, got = self.forward(MODEL, self.images), self.forward(model, self.images)
+        # Sums of some hundred products in another order, through 22 layers: far below what a wrong one would do.
+        np.testing.assert_allclose(got, expected, atol=1e-4 * np.abs(expected).max())
+        result = self.json_of("bench", model, "--input", self.path("in.safetensors"), "--runs", "3", "--nodes")
+        self.assertGreater(result["roof"]["float_macs_per_s"], 0)
 
     def test_bench_measures_a_model(self):
         model = self.lowered()

@@ -11,6 +11,10 @@ def convolution(bench):
     return bench.exported(torch.nn.Conv2d(3, 8, 3, padding=1), torch.randn(1, 3, 8, 8))
 
 
+def volumes(bench):
+    return bench.exported(torch.nn.Conv3d(3, 4, 1), torch.randn(1, 3, 4, 8, 8))
+
+
 def tqm(bench):
     quantized, lowered = bench.path("int8.pt2"), bench.path("model.tqm")
     data = bench.npz(x0=np.ones((4, 3, 8, 8), np.float32))
@@ -56,7 +60,7 @@ ALL = {
     "model_of_another_program": of_another_program,
     "model_with_other_weights": lambda b: compare(b, lambda data, at: data[:at] + bytes(byte ^ 0x55 for byte in data[at : at + 64]) + data[at + 64 :]),
     "model_with_other_logits": lambda b: compare(b, lambda data, at: data[:-64] + b"\x00\x00\x80\x3f" * 16),
-    "lower_floats": lambda b: ["lower", convolution(b), "-o", b.path("out.tqm")],
+    "lower_volumes_in_float": lambda b: ["lower", volumes(b), "-o", b.path("out.tqm")],
     "lowered_already": lambda b: run(b, tqm(b), "--lower", "onednn"),
     "nodes_of_a_program": lambda b: ["bench", convolution(b), "--nodes", "--input", b.safetensors(x0=np.ones((1, 3, 8, 8), np.float32))],
     "cut_model": lambda b: run(b, changed(b, lambda data: data[:100])),
