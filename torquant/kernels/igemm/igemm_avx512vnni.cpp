@@ -180,14 +180,13 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
   store_codes(args, row, column, acc);
 }
 
-// Rows [begin, end).
 template <size_t kVectors, bool kOwnRows>
-void rows_of(const IgemmArgs& args, size_t panel, size_t begin, size_t end) {
+void rows_of(const IgemmArgs& args, size_t panel) {
   constexpr size_t kMost = kVectors == 4 ? 6 : 8;
   // Tiles of nearly equal height: 49 rows are 4 of 6 and 5 of 5, not 8 of 6 and 1 of 1.
-  const size_t count = end - begin, tiles = (count + kMost - 1) / kMost;
+  const size_t tiles = (args.rows + kMost - 1) / kMost;
   for (size_t t = 0; t < tiles; ++t) {
-    const size_t row = begin + count * t / tiles, rows = begin + count * (t + 1) / tiles - row;
+    const size_t row = args.rows * t / tiles, rows = args.rows * (t + 1) / tiles - row;
     switch (rows) {
       case 1:
         tile<1, kVectors, kOwnRows>(args, row, panel);
@@ -217,40 +216,26 @@ void rows_of(const IgemmArgs& args, size_t panel, size_t begin, size_t end) {
   }
 }
 
-// Rows [begin, end) by all columns.
 template <bool kOwnRows>
-void band_of(const IgemmArgs& args, size_t begin, size_t end) {
-  // Chunks of columns of nearly equal width: 5 panels are 3 and 2.
+void run(const IgemmArgs& args) {
   const size_t panels = (args.columns + 15) / 16, chunks = (panels + 3) / 4;
+  // All rows by a chunk of columns, whose weights stay in L2; chunks of nearly equal width: 5 panels are 3 and 2.
   for (size_t c = 0; c < chunks; ++c) {
     const size_t panel = panels * c / chunks;
     switch (panels * (c + 1) / chunks - panel) {
       case 1:
-        rows_of<1, kOwnRows>(args, panel, begin, end);
+        rows_of<1, kOwnRows>(args, panel);
         break;
       case 2:
-        rows_of<2, kOwnRows>(args, panel, begin, end);
+        rows_of<2, kOwnRows>(args, panel);
         break;
       case 3:
-        rows_of<3, kOwnRows>(args, panel, begin, end);
+        rows_of<3, kOwnRows>(args, panel);
         break;
       default:
-        rows_of<4, kOwnRows>(args, panel, begin, end);
+        rows_of<4, kOwnRows>(args, panel);
         break;
     }
-  }
-}
-
-// All rows by a chunk of columns, whose weights stay in L2. Where all weights stay in L1, some rows by all columns:
-// their codes stay there, too, and what they give is written while it does.
-template <bool kOwnRows>
-void run(const IgemmArgs& args) {
-  constexpr size_t kFewWeights = 16 << 10, kBand = 48;  // bytes; a multiple of all tiles' rows
-  const size_t weights = (args.columns + 15) / 16 * args.runs * args.run_quads * 64;
-  for (size_t row = 0; row < args.rows;) {
-    const size_t left = args.rows - row, rows = weights > kFewWeights || left < 2 * kBand ? left : kBand;
-    band_of<kOwnRows>(args, row, row + rows);
-    row += rows;
   }
 }
 
