@@ -67,17 +67,10 @@ __attribute__((noinline)) void tile(const QuadBlock<Vec>& block, const TilePlace
   half_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
   half_tile<Vec, kOutputs, kPositions, 2>(block, place, high);
   const size_t step = block.args.output_pixel_step;
-  if (place.valid >= kPositions * kOutputs && block.channels == Vec::kBytes) {
 #pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-      Vec::store_unaligned(place.output + x * step, to_codes(block, low[x], high[x]));
-    }
-  } else {
-#pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-      if (x >= place.valid) return;
-      Vec::store_first(place.output + x * step, to_codes(block, low[x], high[x]), block.channels);
-    }
+  for (size_t x = 0; x < kPositions * kOutputs; ++x) {
+    if (x >= place.valid) return;
+    store_codes(block, to_codes(block, low[x], high[x]), place.output + x * step);
   }
 }
 
@@ -94,7 +87,7 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
   const DepthwiseArgs& args = block.args;
   const size_t step = args.input_pixel_step;
   const size_t last = ((args.output_width - 1) * args.stride_width + args.kernel_width - 1) * step;
-  const auto load = [last](const uint8_t* from, size_t at) { return load_codes<Vec>(from + (at < last ? at : last)); };
+  const auto load = [&](const uint8_t* from, size_t at) { return load_codes(block, from + (at < last ? at : last)); };
   const auto store = [&](size_t i, typename Vec::Codes low01, typename Vec::Codes high01, typename Vec::Codes low23,
                          typename Vec::Codes high23) {
     uint8_t* to = ring_row + i * block.kQuadBytes;
