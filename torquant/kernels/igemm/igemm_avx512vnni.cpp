@@ -136,39 +136,64 @@ inline __attribute__((always_inline)) void store_codes(const IgemmArgs& args, si
   }
 }
 
-// Rows from `row` on, columns of kVectors panels from `panel` on. kOwnRows: rows have grids of their own.
-template <size_t kRows, size_t kVectors, bool kOwnRows>
+enum class Kind {
+  kPlain,
+  kOwnRows,   // rows have grids of their own
+  kHalfPanel  // the last panel has 8 columns or fewer: a vector has those of two rows
+};
+
+// Rows from `row` on, columns of kVectors panels from `panel` on.
+template <size_t kRows, size_t kVectors, Kind kKind>
 __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t panel) {
   const size_t panel_bytes = args.runs * args.run_quads * 64, column = panel * 16;
   const int8_t* weights = args.weights + panel * panel_bytes;
+  constexpr bool kHalves = kKind == Kind::kHalfPanel;
+  constexpr size_t kWhole = kHalves ? kVectors - 1 : kVectors;
   const uint8_t* input[kRows];
   __m512i acc[kRows][kVectors];
+  __m512i halves[(kRows + 1) / 2];  // of rows 2i and 2i + 1, with kHalves
+  const auto load_half = [](const void* from) {
+    return _mm512_broadcast_i64x4(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
+  };
 #pragma GCC unroll 8
   for (size_t i = 0; i < kRows; ++i) {
     input[i] = args.input + args.input_offset[row + i];
 #pragma GCC unroll 4
-    for (size_t j = 0; j < kVectors; ++j) acc[i][j] = _mm512_loadu_si512(args.start + column + j * 16);
+    for (size_t j = 0; j < kWhole; ++j) acc[i][j] = _mm512_loadu_si512(args.start + column + j * 16);
+    if constexpr (kHalves) halves[i / 2] = load_half(args.start + column + kWhole * 16);
   }
   for (size_t r = 0; r < args.runs; ++r) {
     ptrdiff_t at = args.run_offset[r];
     const ptrdiff_t end = at + static_cast<ptrdiff_t>(args.run_quads) * 4;
     for (; at != end; at += 4, weights += 64) {
-      __m512i w[kVectors];
+      __m512i w[kVectors], even{};
 #pragma GCC unroll 4
-      for (size_t j = 0; j < kVectors; ++j) w[j] = _mm512_load_si512(weights + j * panel_bytes);
+      for (size_t j = 0; j < kWhole; ++j) w[j] = _mm512_load_si512(weights + j * panel_bytes);
+      if constexpr (kHalves) w[kWhole] = load_half(weights + kWhole * panel_bytes);
 #pragma GCC unroll 8
       for (size_t i = 0; i < kRows; ++i) {
         const __m512i codes = broadcast_quad(input[i] + at);
 #pragma GCC unroll 4
-        for (size_t j = 0; j < kVectors; ++j) acc[i][j] = dot(acc[i][j], codes, w[j]);
+        for (size_t j = 0; j < kWhole; ++j) acc[i][j] = dot(acc[i][j], codes, w[j]);
+        if constexpr (kHalves) {
+          if (i % 2 == 0) even = codes;
+          if (i % 2 == 0 && i + 1 < kRows) continue;
+          halves[i / 2] = dot(halves[i / 2], _mm512_mask_blend_epi32(0xFF00, even, codes), w[kWhole]);
+        }
       }
     }
   }
 
-  if (kOwnRows || args.to_reals) {
+  if constexpr (kHalves) {
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kRows; ++i) {
+      acc[i][kWhole] = i % 2 == 0 ? halves[i / 2] : _mm512_shuffle_i64x2(halves[i / 2], halves[i / 2], 0x4E);
+    }
+  }
+  if (kKind == Kind::kOwnRows || args.to_reals) {
 #pragma GCC unroll 4
     for (size_t j = 0; j < kVectors; ++j) {
-      if constexpr (kOwnRows) {
+      if constexpr (kKind == Kind::kOwnRows) {
         store_own_rows<kRows, kVectors>(args, row, column + j * 16, acc, j);
       } else {
         store_reals<kRows, kVectors>(args, row, column + j * 16, acc, j);
@@ -180,7 +205,7 @@ __attribute__((noinline)) void tile(const IgemmArgs& args, size_t row, size_t pa
   store_codes(args, row, column, acc);
 }
 
-template <size_t kVectors, bool kOwnRows>
+template <size_t kVectors, Kind kKind>
 void rows_of(const IgemmArgs& args, size_t panel) {
   constexpr size_t kMost = kVectors == 4 ? 6 : 8;
   // Tiles of nearly equal height: 49 rows are 4 of 6 and 5 of 5, not 8 of 6 and 1 of 1.
@@ -189,51 +214,52 @@ void rows_of(const IgemmArgs& args, size_t panel) {
     const size_t row = args.rows * t / tiles, rows = args.rows * (t + 1) / tiles - row;
     switch (rows) {
       case 1:
-        tile<1, kVectors, kOwnRows>(args, row, panel);
+        tile<1, kVectors, kKind>(args, row, panel);
         break;
       case 2:
-        tile<2, kVectors, kOwnRows>(args, row, panel);
+        tile<2, kVectors, kKind>(args, row, panel);
         break;
       case 3:
-        tile<3, kVectors, kOwnRows>(args, row, panel);
+        tile<3, kVectors, kKind>(args, row, panel);
         break;
       case 4:
-        tile<4, kVectors, kOwnRows>(args, row, panel);
+        tile<4, kVectors, kKind>(args, row, panel);
         break;
       case 5:
-        tile<5, kVectors, kOwnRows>(args, row, panel);
+        tile<5, kVectors, kKind>(args, row, panel);
         break;
       case 6:
-        tile<6, kVectors, kOwnRows>(args, row, panel);
+        tile<6, kVectors, kKind>(args, row, panel);
         break;
       case 7:
-        tile<kMost == 8 ? 7 : 6, kVectors, kOwnRows>(args, row, panel);
+        tile<kMost == 8 ? 7 : 6, kVectors, kKind>(args, row, panel);
         break;
       default:
-        tile<kMost, kVectors, kOwnRows>(args, row, panel);
+        tile<kMost, kVectors, kKind>(args, row, panel);
         break;
     }
   }
 }
 
-template <bool kOwnRows>
+template <Kind kKind>
 void run(const IgemmArgs& args) {
   const size_t panels = (args.columns + 15) / 16, chunks = (panels + 3) / 4;
   // All rows by a chunk of columns, whose weights stay in L2; chunks of nearly equal width: 5 panels are 3 and 2.
   for (size_t c = 0; c < chunks; ++c) {
-    const size_t panel = panels * c / chunks;
-    switch (panels * (c + 1) / chunks - panel) {
+    const size_t panel = panels * c / chunks, end = panels * (c + 1) / chunks;
+    const bool half = kKind == Kind::kPlain && args.columns + 8 <= end * 16;
+    switch (end - panel) {
       case 1:
-        rows_of<1, kOwnRows>(args, panel);
+        rows_of<1, kKind>(args, panel);
         break;
       case 2:
-        rows_of<2, kOwnRows>(args, panel);
+        half ? rows_of<2, Kind::kHalfPanel>(args, panel) : rows_of<2, kKind>(args, panel);
         break;
       case 3:
-        rows_of<3, kOwnRows>(args, panel);
+        half ? rows_of<3, Kind::kHalfPanel>(args, panel) : rows_of<3, kKind>(args, panel);
         break;
       default:
-        rows_of<4, kOwnRows>(args, panel);
+        rows_of<4, kKind>(args, panel);
         break;
     }
   }
@@ -243,9 +269,9 @@ void run(const IgemmArgs& args) {
 
 void igemm_u8s8_avx512vnni(const IgemmArgs& args) {
   if (args.row_scale != nullptr) {
-    run<true>(args);
+    run<Kind::kOwnRows>(args);
   } else {
-    run<false>(args);
+    run<Kind::kPlain>(args);
   }
 }
 
