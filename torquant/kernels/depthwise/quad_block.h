@@ -156,7 +156,9 @@ inline __attribute__((always_inline)) auto to_steps(const QuadBlock<Vec>& block,
 template <class Vec>
 inline __attribute__((always_inline)) auto to_codes(const QuadBlock<Vec>& block, typename Vec::Codes low,
                                                     typename Vec::Codes high) {
-  return Vec::clamp(Vec::words_to_codes(low, high), block.args.lo, block.args.hi);
+  const auto codes = Vec::words_to_codes(low, high);
+  if (block.args.lo == 0 && block.args.hi == 255) return codes;  // the packs saturate
+  return Vec::clamp(codes, block.args.lo, block.args.hi);
 }
 
 }  // namespace torquant
