@@ -120,7 +120,8 @@ inline __attribute__((always_inline)) void store_codes(const IgemmArgs& args, si
         natural_order, _mm512_packus_epi16(_mm512_packs_epi32(four[0], four[1]), _mm512_packs_epi32(four[2], four[3])));
     if (clamps) codes = _mm512_min_epu8(_mm512_max_epu8(codes, lo), hi);
 #pragma GCC unroll 4
-    for (size_t r = 0; r < kPackRows && i + r < kRows; ++r) {
+    for (size_t r = 0; r < kPackRows; ++r) {
+      if (i + r >= kRows) break;
       uint8_t* output = args.output + args.output_offset[row + i + r] + column;
       if (kVectors == 3 || columns < kVectors * 16) {
         _mm512_mask_storeu_epi8(output, first(columns), codes);
