@@ -15,6 +15,25 @@ struct TilePlace {
   uint8_t* output;
 };
 
+// Adds the products of a row of quads where neighbours are one quad apart: each is read once for all kColumns outputs
+// that have it in their window.
+template <class Vec, size_t kPositions, size_t kColumns>
+inline __attribute__((always_inline)) void add_row(const uint8_t* quads, const uint8_t* weights,
+                                                   typename Vec::Codes (&acc)[2][kPositions]) {
+#pragma GCC unroll 2
+  for (size_t g = 0; g < 2; ++g) {
+#pragma GCC unroll 10
+    for (size_t p = 0; p < kPositions + kColumns - 1; ++p) {
+      const auto factors = Vec::factors(Vec::load(quads + p * QuadBlock<Vec>::kQuadBytes + g * Vec::kBytes));
+#pragma GCC unroll 3
+      for (size_t c = 0; c < kColumns; ++c) {
+        if (c > p || p - c >= kPositions) continue;
+        acc[g][p - c] = Vec::dot(acc[g][p - c], factors, weights + (c * 2 + g) * Vec::kWeightBytes);
+      }
+    }
+  }
+}
+
 // Words of two groups, half of the channels: kPositions places of the strip, kOutputs outputs at each.
 template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
 inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block, const TilePlace& place,
@@ -29,7 +48,17 @@ inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block
   }
   const size_t quads = block.plan.quads, at = place.position * block.kQuadBytes + kGroup * Vec::kBytes;
   const uint8_t* weights = block.weights + kGroup * quads * kOutputs * Vec::kWeightBytes;
-  for (size_t q = 0; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
+  size_t q = 0;
+  if constexpr (kOutputs == 1) {
+    const size_t columns = block.plan.column_step == 1 ? block.plan.columns : 1;
+    for (; columns == 2 && q < quads; q += 2, weights += 4 * Vec::kWeightBytes) {
+      add_row<Vec, kPositions, 2>(block.table[q] + at, weights, acc);
+    }
+    for (; columns == 3 && q < quads; q += 3, weights += 6 * Vec::kWeightBytes) {
+      add_row<Vec, kPositions, 3>(block.table[q] + at, weights, acc);
+    }
+  }
+  for (; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
     const uint8_t* quad = block.table[q] + at;
 #pragma GCC unroll 2
     for (size_t g = 0; g < 2; ++g) {
