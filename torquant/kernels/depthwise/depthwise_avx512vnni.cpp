@@ -63,7 +63,7 @@ struct Zmm {
   static TORQUANT_INLINE __mmask64 first(size_t count) { return ~__mmask64{0} >> (64 - count); }
 };
 
-// 32 channels of two segments.
+// 32 channels of two segments. They have no residual: load_first is of weights alone.
 struct Halves : Zmm {
   static constexpr size_t kSegments = 2, kChannels = 32;
 
@@ -82,7 +82,6 @@ struct Halves : Zmm {
       }
     }
   }
-  // The same for each segment: weights.
   static TORQUANT_INLINE __m512i load_first(const void* from, size_t count) {
     return _mm512_broadcast_i64x4(_mm512_castsi512_si256(Zmm::load_first(from, count)));
   }
