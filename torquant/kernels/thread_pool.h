@@ -30,8 +30,8 @@ class ThreadPool {
     wait();
   }
 
-  // Called by every part of a task: returns when all have called it, and shows each what the others wrote before. Ten
-  // times cheaper than the end of a task and the begin of the next.
+  // Called by every part of a task: returns when all have called it, and shows each what the others wrote before.
+  // Cheaper than the end of one task and the begin of the next.
   void meet();
 
  private:
