@@ -61,6 +61,15 @@ void ThreadPool::wait() {
   for (uint32_t pending; (pending = pending_.load(std::memory_order_acquire)) != 0;) await_change(pending_, pending);
 }
 
+void ThreadPool::meet() {
+  if (workers_.empty()) return;
+  const uint32_t meeting = meetings_.load(std::memory_order_relaxed);  // does not change before the last has arrived
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) < workers_.size()) return await_change(meetings_, meeting);
+  arrived_.store(0, std::memory_order_relaxed);
+  meetings_.store(meeting + 1, std::memory_order_release);
+  meetings_.notify_all();
+}
+
 void ThreadPool::work(size_t part) {
   for (uint32_t seen = 0;; ++seen) {
     await_change(task_, seen);

@@ -30,6 +30,10 @@ class ThreadPool {
     wait();
   }
 
+  // Called by every part of a task: returns when all have called it, and shows each what the others wrote before.
+  // Cheaper than the end of one task and the begin of the next.
+  void meet();
+
  private:
   using Call = void (*)(const void* context, size_t part);
 
@@ -43,6 +47,8 @@ class ThreadPool {
   const void* context_ = nullptr;
   alignas(64) std::atomic<uint32_t> task_{0};     // counts up with each task
   alignas(64) std::atomic<uint32_t> pending_{0};  // workers that are not done with it
+  alignas(64) std::atomic<uint32_t> arrived_{0};  // where parts meet
+  alignas(64) std::atomic<uint32_t> meetings_{0};
 };
 
 // Part `part` of `parts` of [0, count), cut at multiples of `grain`.

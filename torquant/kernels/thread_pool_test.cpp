@@ -42,6 +42,25 @@ TEST(ThreadPool, ShowsWorkersWhatWasWrittenBefore) {
   }
 }
 
+TEST(ThreadPool, PartsMeetBeforeAnyGoesOn) {
+  for (const size_t threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    std::vector<int> done(threads);  // no atomics: what was written before a meeting is seen behind it
+    std::atomic<int> wrong = 0;
+    pool.run([&](size_t part) {
+      for (int round = 1; round <= 60; ++round) {
+        if (round % 30 == static_cast<int>(part % 2))
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));  // others sleep meanwhile
+        done[part] = round;
+        pool.meet();
+        for (const int other : done) wrong += other != round;
+        pool.meet();
+      }
+    });
+    EXPECT_EQ(wrong, 0) << threads;
+  }
+}
+
 TEST(PartOf, CoversAllWithoutOverlap) {
   for (const size_t count : {0, 1, 7, 49, 3136}) {
     for (const size_t grain : {1, 6, 8}) {

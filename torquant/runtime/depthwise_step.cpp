@@ -5,8 +5,6 @@
 namespace torquant::runtime {
 namespace {
 
-// Threads take blocks of channels where there are enough of them for all, rows of the output elsewhere: those read rows
-// of their neighbours twice.
 constexpr size_t kChannelGrain = 64;
 
 class DepthwiseStep : public Step {
@@ -24,9 +22,13 @@ class DepthwiseStep : public Step {
   size_t scratch_bytes() const override { return depthwise_scratch_bytes(sizes()); }
 
   void run(const Memory& memory, size_t part, size_t parts) const override {
-    const size_t blocks = (output_.channels + kChannelGrain - 1) / kChannelGrain;
     PartRange rows{0, output_.height}, channels{0, output_.channels};
-    if (blocks % parts == 0 || blocks > 4 * parts) {
+    // Threads take blocks of channels or rows of the output, by which of them the busiest has less to do. With rows it
+    // also reads some of its neighbour's, at the cost of about half a row of outputs.
+    const size_t blocks = (output_.channels + kChannelGrain - 1) / kChannelGrain;
+    const size_t most_channels = (blocks + parts - 1) / parts * kChannelGrain;
+    const size_t most_rows = (output_.height + parts - 1) / parts;
+    if (most_channels * output_.height * 2 <= output_.channels * (most_rows * 2 + 1)) {
       channels = part_of(output_.channels, kChannelGrain, part, parts);
     } else {
       rows = part_of(output_.height, 1, part, parts);

@@ -217,17 +217,24 @@ Memory Session::memory() const {
           .plain = plain_};
 }
 
-void Session::run_step(const Step& step, const Memory& memory) {
-  if (step.prepares()) pool_.run([&](size_t part) { step.prepare(memory, part, pool_.threads()); });
-  pool_.run([&](size_t part) { step.run(memory, part, pool_.threads()); });
+// The share of one thread; returns when all have done theirs.
+void Session::run_step(const Step& step, const Memory& memory, size_t part) {
+  if (step.prepares()) {
+    step.prepare(memory, part, pool_.threads());
+    pool_.meet();
+  }
+  step.run(memory, part, pool_.threads());
+  pool_.meet();
 }
 
 Result<void> Session::run(std::span<const void* const> inputs, std::span<float* const> outputs) {
   if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;
   const Memory memory = this->memory();
-  for (const std::unique_ptr<Step>& step : plan_->steps.steps) {
-    if (step != nullptr) run_step(*step, memory);
-  }
+  pool_.run([&](size_t part) {
+    for (const std::unique_ptr<Step>& step : plan_->steps.steps) {
+      if (step != nullptr) run_step(*step, memory, part);
+    }
+  });
   return {};
 }
 
@@ -236,13 +243,15 @@ Result<void> Session::profile(std::span<const void* const> inputs, std::span<flo
   using Clock = std::chrono::steady_clock;
   if (Result<void> bound = bind(inputs, outputs); !bound.ok()) return bound;
   const Memory memory = this->memory();
-  for (size_t i = 0; i < plan_->steps.steps.size(); ++i) {
-    const Step* step = plan_->steps.steps[i].get();
-    if (step == nullptr) continue;
-    const Clock::time_point begin = Clock::now();
-    run_step(*step, memory);
-    seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
-  }
+  pool_.run([&](size_t part) {
+    for (size_t i = 0; i < plan_->steps.steps.size(); ++i) {
+      const Step* step = plan_->steps.steps[i].get();
+      if (step == nullptr) continue;
+      const Clock::time_point begin = Clock::now();
+      run_step(*step, memory, part);
+      if (part == 0) seconds[i] += std::chrono::duration<double>(Clock::now() - begin).count();
+    }
+  });
   return {};
 }
 

@@ -88,7 +88,7 @@ class Session {
   Result<void> bind(std::span<const void* const> inputs, std::span<float* const> outputs);
   Result<void> check_ids() const;
   Memory memory() const;
-  void run_step(const Step& step, const Memory& memory);
+  void run_step(const Step& step, const Memory& memory, size_t part);
 
   struct Free {
     void operator()(uint8_t* memory) const;

@@ -1,6 +1,7 @@
 #include "torquant/runtime/step.h"
 
 #include "torquant/kernels/image/image.h"
+#include "torquant/kernels/thread_pool.h"
 #include "torquant/runtime/step_internal.h"
 
 namespace torquant::runtime {
@@ -21,14 +22,16 @@ class ImageStep : public Step {
     // Numbers lie channel by channel: of a single plane a kernel takes all channels, of several each by itself.
     const size_t channels = place_.depth == 1 ? place_.channels : 1, pieces = place_.channels / channels * place_.depth;
     const size_t pixels = place_.height * place_.width;
+    const PartRange rows = part_of(place_.height, 1, part, parts);
     for (size_t piece = 0; piece < place_.batch * pieces; ++piece) {
       const size_t image = piece / pieces, channel = piece % pieces / place_.depth, z = piece % place_.depth;
-      if (image % parts != part) continue;  // one image is too little to share
       const ImageArgs args{.channels = channels,
-                           .height = place_.height,
+                           .height = rows.end - rows.begin,
                            .width = place_.width,
-                           .numbers = memory.floats(floats_) + piece * channels * pixels,
-                           .codes = memory.arena + place_.first_pixel(image * place_.depth + z) + channel,
+                           .numbers = memory.floats(floats_) + piece * channels * pixels + rows.begin * place_.width,
+                           .channel_step = pixels,
+                           .codes = memory.arena + place_.first_pixel(image * place_.depth + z) + channel +
+                                    rows.begin * place_.row_bytes,
                            .row_bytes = place_.row_bytes,
                            .pixel_bytes = place_.pixel_bytes,
                            .scale = static_cast<float>(grid_.scale),

@@ -8,16 +8,42 @@
 namespace torquant {
 namespace {
 
-#include "torquant/kernels/depthwise/ymm.inc"
-
 // Without VNNI, and as vpmaddubsw saturates, a quad is multiplied in 16 bits: by vpmaddwd its codes 0 and 2, then 1 and
 // 3, which mask and shift widen where they lie.
-struct Ymm : YmmLanes {
+struct Ymm {
+  using Codes = __m256i;
   struct Factors {
     __m256i even, odd;
   };
-  static constexpr size_t kWeightBytes = 64;
+  static constexpr size_t kBytes = 32, kLanes = 8, kWeightBytes = 64, kSegments = 1, kChannels = 32;
   static constexpr size_t kTileOutputs = 4;  // 8 sums and 4 vectors of words, of 16 registers
+
+  static TORQUANT_INLINE __m256i zero() { return _mm256_setzero_si256(); }
+  static TORQUANT_INLINE __m256i load(const void* from) {
+    return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+  }
+  static TORQUANT_INLINE __m256i load_codes(const uint8_t* from) { return load(from); }
+  static TORQUANT_INLINE void store(void* to, __m256i codes) { _mm256_store_si256(static_cast<__m256i*>(to), codes); }
+  static TORQUANT_INLINE void store_unaligned(void* to, __m256i codes) {
+    _mm256_storeu_si256(static_cast<__m256i*>(to), codes);
+  }
+  static TORQUANT_INLINE __m256i zip_low8(__m256i a, __m256i b) { return _mm256_unpacklo_epi8(a, b); }
+  static TORQUANT_INLINE __m256i zip_high8(__m256i a, __m256i b) { return _mm256_unpackhi_epi8(a, b); }
+  static TORQUANT_INLINE __m256i zip_low16(__m256i a, __m256i b) { return _mm256_unpacklo_epi16(a, b); }
+  static TORQUANT_INLINE __m256i zip_high16(__m256i a, __m256i b) { return _mm256_unpackhi_epi16(a, b); }
+
+  static TORQUANT_INLINE __m256 load_floats(const float* from) { return _mm256_load_ps(from); }
+  static TORQUANT_INLINE __m256 broadcast(float value) { return _mm256_set1_ps(value); }
+  static TORQUANT_INLINE __m256 multiply_add(__m256i integers, __m256 by, __m256 to) {
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(integers), by, to);
+  }
+  static TORQUANT_INLINE __m256i round(__m256 steps) { return _mm256_cvtps_epi32(steps); }
+  static TORQUANT_INLINE __m256i steps_to_words(__m256i a, __m256i b) { return _mm256_packs_epi32(a, b); }
+  static TORQUANT_INLINE __m256i words_to_codes(__m256i a, __m256i b) { return _mm256_packus_epi16(a, b); }
+  static TORQUANT_INLINE __m256i clamp(__m256i codes, uint8_t lo, uint8_t hi) {
+    return _mm256_min_epu8(_mm256_max_epu8(codes, _mm256_set1_epi8(static_cast<char>(lo))),
+                           _mm256_set1_epi8(static_cast<char>(hi)));
+  }
 
   static TORQUANT_INLINE __m256i load_first(const void* from, size_t count) {
     if (count == 32) return load(from);

@@ -13,11 +13,14 @@ namespace {
 // the products, where two vector instructions and two loads begin in one (Neoverse N1).
 struct Neon {
   using Codes = uint8x16_t;
-  static constexpr size_t kBytes = 16, kLanes = 4, kWeightBytes = 16;
+  static constexpr size_t kBytes = 16, kLanes = 4, kWeightBytes = 16, kSegments = 1, kChannels = 16;
   static constexpr size_t kTileOutputs = 8;  // 16 sums of half of the channels, 8 vectors of words of the others
 
   static TORQUANT_INLINE uint8x16_t zero() { return vdupq_n_u8(0); }
   static TORQUANT_INLINE uint8x16_t load(const void* from) { return vld1q_u8(static_cast<const uint8_t*>(from)); }
+  static TORQUANT_INLINE uint8x16_t load_codes(const uint8_t* from) {
+    return veorq_u8(vld1q_u8(from), vdupq_n_u8(128));
+  }
   static TORQUANT_INLINE uint8x16_t load_first(const void* from, size_t count) {
     if (count == 16) return load(from);
     uint8_t codes[16] = {};
@@ -85,11 +88,6 @@ void run_channels(DepthwiseArgs args, const QuadPlan& plan, size_t channel) {
 }
 
 }  // namespace
-
-template <>
-TORQUANT_INLINE uint8x16_t load_codes<Neon>(const uint8_t* from) {
-  return veorq_u8(vld1q_u8(from), vdupq_n_u8(128));
-}
 
 void depthwise_u8s8_neondot(const DepthwiseArgs& args) {
   const QuadPlan plan = plan_quads(args);

@@ -225,7 +225,9 @@ TEST_P(Depthwise, GivesTheReferenceForAllWidths) {
   for (const Size& kernel : {Size{1, 1}, Size{3, 3}, Size{5, 5}}) {
     for (const Size& stride : {Size{1, 1}, Size{2, 2}, Size{1, 2}}) {
       for (size_t width = 1; width <= 20; ++width) {
-        check({.channels = 72, .output = {3, width}, .kernel = kernel, .stride = stride});
+        for (const size_t channels : {13, 24, 72, 96}) {
+          check({.channels = channels, .output = {3, width}, .kernel = kernel, .stride = stride});
+        }
       }
     }
   }

@@ -14,13 +14,20 @@
 
 namespace torquant {
 
-// A block of channels, as many as Vec has bytes or fewer.
+// Few channels fill a vector with segments of the image, side by side: Vec::kSegments of them, kChannels bytes each.
+// One image is then as wide as a segment; segments may overlap.
+struct Segments {
+  size_t input[4], output[4];  // bytes from the first segment to each
+};
+
+// A block of channels, Vec::kChannels or fewer.
 template <class Vec>
 struct QuadBlock {
   const DepthwiseArgs& args;
   const QuadPlan& plan;
   size_t channel, channels, padded_channels;  // the first one, and how many
   const ptrdiff_t* taps;                      // [quads][outputs][4]: list_taps
+  Segments segments;                          // of a Vec that has more than one
 
   // In the scratch memory:
   uint8_t* weights;       // [2][quads][2][outputs] of Vec::kWeightBytes: group 2 * i + k is at [i][..][k]
@@ -47,10 +54,27 @@ const uint8_t* residual_at(const QuadBlock<Vec>& block, size_t y, size_t x) {
   return args.residual + y * args.residual_row_step + x * args.residual_pixel_step + block.channel;
 }
 
-// Codes of a pixel as Vec::dot takes them; a Vec whose dot takes others has its own.
+// Codes of a pixel, of one in each segment, as Vec::dot takes them.
 template <class Vec>
-inline __attribute__((always_inline)) typename Vec::Codes load_codes(const uint8_t* from) {
-  return Vec::load(from);
+inline __attribute__((always_inline)) typename Vec::Codes load_codes(const QuadBlock<Vec>& block, const uint8_t* from) {
+  if constexpr (Vec::kSegments == 1) {
+    return Vec::load_codes(from);
+  } else {
+    return Vec::load_segments(from, block.segments.input);
+  }
+}
+
+// The block's channels of a pixel, of one in each segment.
+template <class Vec>
+inline __attribute__((always_inline)) void store_codes(const QuadBlock<Vec>& block, typename Vec::Codes codes,
+                                                       uint8_t* to) {
+  if constexpr (Vec::kSegments > 1) {
+    Vec::store_segments(to, block.segments.output, codes, block.channels);
+  } else if (block.channels == Vec::kBytes) {
+    Vec::store_unaligned(to, codes);
+  } else {
+    Vec::store_first(to, codes, block.channels);
+  }
 }
 
 template <class Vec>
@@ -73,8 +97,8 @@ void order_as_groups(const QuadBlock<Vec>& block, const T* values, T* ordered) {
   static_assert(sizeof(T) == 4);
   for (size_t four = 0; four < Vec::kBytes; four += 4) {
     T* to = ordered + four % 16 / 4 * Vec::kLanes + four / 16 * 4;
-    if (four < block.padded_channels) {
-      __builtin_memcpy(to, values + block.channel + four, 16);
+    if (four % Vec::kChannels < block.padded_channels) {
+      __builtin_memcpy(to, values + block.channel + four % Vec::kChannels, 16);
     } else {
       __builtin_memset(to, 0, 16);
     }
@@ -132,7 +156,9 @@ inline __attribute__((always_inline)) auto to_steps(const QuadBlock<Vec>& block,
 template <class Vec>
 inline __attribute__((always_inline)) auto to_codes(const QuadBlock<Vec>& block, typename Vec::Codes low,
                                                     typename Vec::Codes high) {
-  return Vec::clamp(Vec::words_to_codes(low, high), block.args.lo, block.args.hi);
+  const auto codes = Vec::words_to_codes(low, high);
+  if (block.args.lo == 0 && block.args.hi == 255) return codes;  // the packs saturate
+  return Vec::clamp(codes, block.args.lo, block.args.hi);
 }
 
 }  // namespace torquant

@@ -18,8 +18,8 @@ void run_gathered(const QuadBlock<Vec>& block) {
       for (size_t g = 0; g < 4; ++g) acc[g] = Vec::load(block.start + g * Vec::kLanes);
       for (size_t q = 0; q < quads; ++q) {
         const ptrdiff_t* tap = block.taps + (quads + q) * 4;  // bytes
-        const Quad<Vec> quad = interleave<Vec>(load_codes<Vec>(input + tap[0]), load_codes<Vec>(input + tap[1]),
-                                               load_codes<Vec>(input + tap[2]), load_codes<Vec>(input + tap[3]));
+        const Quad<Vec> quad = interleave<Vec>(load_codes(block, input + tap[0]), load_codes(block, input + tap[1]),
+                                               load_codes(block, input + tap[2]), load_codes(block, input + tap[3]));
 #pragma GCC unroll 4
         for (size_t g = 0; g < 4; ++g) {
           const size_t at = (g / 2 * quads + q) * 2 + g % 2;
@@ -35,22 +35,23 @@ void run_gathered(const QuadBlock<Vec>& block) {
         acc[2] = to_steps<Vec, 2>(block, acc[2], residual), acc[3] = to_steps<Vec, 3>(block, acc[3], residual);
       }
       const auto codes = to_codes(block, Vec::steps_to_words(acc[0], acc[1]), Vec::steps_to_words(acc[2], acc[3]));
-      Vec::store_first(output_at(block, y, x), codes, block.channels);
+      store_codes(block, codes, output_at(block, y, x));
     }
   }
 }
 
 template <class Vec>
-void run_block(const DepthwiseArgs& args, const QuadPlan& plan, size_t channel) {
+void run_block(const DepthwiseArgs& args, const QuadPlan& plan, size_t channel, const Segments& segments = {}) {
   const size_t left = args.channels - channel;
   float* constants = reinterpret_cast<float*>(args.scratch + plan.constants);
-  const size_t channels = left < Vec::kBytes ? left : Vec::kBytes;
+  const size_t channels = left < Vec::kChannels ? left : Vec::kChannels;
   const QuadBlock<Vec> block{.args = args,
                              .plan = plan,
                              .channel = channel,
                              .channels = channels,
                              .padded_channels = (channels + 15) / 16 * 16,
                              .taps = reinterpret_cast<const ptrdiff_t*>(args.scratch + plan.taps),
+                             .segments = segments,
                              .weights = args.scratch,
                              .start = reinterpret_cast<int32_t*>(constants + 2 * Vec::kBytes),
                              .multiplier = constants,

@@ -15,6 +15,25 @@ struct TilePlace {
   uint8_t* output;
 };
 
+// Adds the products of a row of quads where neighbours are one quad apart: each is read once for all kColumns outputs
+// that have it in their window.
+template <class Vec, size_t kPositions, size_t kColumns>
+inline __attribute__((always_inline)) void add_row(const uint8_t* quads, const uint8_t* weights,
+                                                   typename Vec::Codes (&acc)[2][kPositions]) {
+#pragma GCC unroll 2
+  for (size_t g = 0; g < 2; ++g) {
+#pragma GCC unroll 10
+    for (size_t p = 0; p < kPositions + kColumns - 1; ++p) {
+      const auto factors = Vec::factors(Vec::load(quads + p * QuadBlock<Vec>::kQuadBytes + g * Vec::kBytes));
+#pragma GCC unroll 3
+      for (size_t c = 0; c < kColumns; ++c) {
+        if (c > p || p - c >= kPositions) continue;
+        acc[g][p - c] = Vec::dot(acc[g][p - c], factors, weights + (c * 2 + g) * Vec::kWeightBytes);
+      }
+    }
+  }
+}
+
 // Words of two groups, half of the channels: kPositions places of the strip, kOutputs outputs at each.
 template <class Vec, size_t kOutputs, size_t kPositions, size_t kGroup>
 inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block, const TilePlace& place,
@@ -29,7 +48,17 @@ inline __attribute__((always_inline)) void half_tile(const QuadBlock<Vec>& block
   }
   const size_t quads = block.plan.quads, at = place.position * block.kQuadBytes + kGroup * Vec::kBytes;
   const uint8_t* weights = block.weights + kGroup * quads * kOutputs * Vec::kWeightBytes;
-  for (size_t q = 0; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
+  size_t q = 0;
+  if constexpr (kOutputs == 1) {
+    const size_t columns = block.plan.column_step == 1 ? block.plan.columns : 1;
+    for (; columns == 2 && q < quads; q += 2, weights += 4 * Vec::kWeightBytes) {
+      add_row<Vec, kPositions, 2>(block.table[q] + at, weights, acc);
+    }
+    for (; columns == 3 && q < quads; q += 3, weights += 6 * Vec::kWeightBytes) {
+      add_row<Vec, kPositions, 3>(block.table[q] + at, weights, acc);
+    }
+  }
+  for (; q < quads; ++q, weights += 2 * kOutputs * Vec::kWeightBytes) {
     const uint8_t* quad = block.table[q] + at;
 #pragma GCC unroll 2
     for (size_t g = 0; g < 2; ++g) {
@@ -67,17 +96,10 @@ __attribute__((noinline)) void tile(const QuadBlock<Vec>& block, const TilePlace
   half_tile<Vec, kOutputs, kPositions, 0>(block, place, low);
   half_tile<Vec, kOutputs, kPositions, 2>(block, place, high);
   const size_t step = block.args.output_pixel_step;
-  if (place.valid >= kPositions * kOutputs && block.channels == Vec::kBytes) {
 #pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-      Vec::store_unaligned(place.output + x * step, to_codes(block, low[x], high[x]));
-    }
-  } else {
-#pragma GCC unroll 8
-    for (size_t x = 0; x < kPositions * kOutputs; ++x) {
-      if (x >= place.valid) return;
-      Vec::store_first(place.output + x * step, to_codes(block, low[x], high[x]), block.channels);
-    }
+  for (size_t x = 0; x < kPositions * kOutputs; ++x) {
+    if (x >= place.valid) return;
+    store_codes(block, to_codes(block, low[x], high[x]), place.output + x * step);
   }
 }
 
@@ -94,7 +116,7 @@ void interleave_row(const QuadBlock<Vec>& block, size_t row, size_t first_column
   const DepthwiseArgs& args = block.args;
   const size_t step = args.input_pixel_step;
   const size_t last = ((args.output_width - 1) * args.stride_width + args.kernel_width - 1) * step;
-  const auto load = [last](const uint8_t* from, size_t at) { return load_codes<Vec>(from + (at < last ? at : last)); };
+  const auto load = [&](const uint8_t* from, size_t at) { return load_codes(block, from + (at < last ? at : last)); };
   const auto store = [&](size_t i, typename Vec::Codes low01, typename Vec::Codes high01, typename Vec::Codes low23,
                          typename Vec::Codes high23) {
     uint8_t* to = ring_row + i * block.kQuadBytes;

@@ -169,7 +169,7 @@ class Igemm : public testing::TestWithParam<IgemmKernel> {
 
 TEST_P(Igemm, GivesTheReferenceForAllTails) {
   for (size_t rows = 1; rows <= 17; ++rows) {
-    for (const size_t columns : {1, 7, 15, 16, 17, 24, 32, 33, 48, 63, 64, 65, 80, 96, 100, 129}) {
+    for (const size_t columns : {1, 7, 15, 16, 17, 24, 25, 32, 33, 40, 48, 56, 63, 64, 65, 80, 96, 100, 104, 129}) {
       check({.rows = rows, .columns = columns, .runs = 1, .run_bytes = 8});
     }
   }
@@ -208,20 +208,24 @@ TEST_P(Igemm, IsExactWherePairsFit) {
 }
 
 TEST_P(Igemm, AddsAResidual) {
-  for (const size_t columns : {5, 16, 40, 64, 83}) {
-    check({.rows = 15, .columns = columns, .runs = 2, .run_bytes = 12, .residual = true});
+  for (const size_t columns : {5, 16, 20, 24, 31, 40, 64, 83}) {
+    for (const size_t rows : {1, 6, 15}) {
+      check({.rows = rows, .columns = columns, .runs = 2, .run_bytes = 12, .residual = true});
+    }
   }
 }
 
 TEST_P(Igemm, AddsInPlace) {
   for (const size_t rows : {1, 5, 13, 26}) {
-    Product product({.rows = rows, .columns = 90, .runs = 1, .run_bytes = 24, .residual = true});
-    EXPECT_EQ(product.run(GetParam(), /*in_place=*/true), product.expected(/*in_place=*/true)) << rows;
+    for (const size_t columns : {16, 24, 32, 40, 90}) {
+      Product product({.rows = rows, .columns = columns, .runs = 1, .run_bytes = 24, .residual = true});
+      EXPECT_EQ(product.run(GetParam(), /*in_place=*/true), product.expected(/*in_place=*/true)) << rows;
+    }
   }
 }
 
 TEST_P(Igemm, GivesReals) {
-  for (const size_t columns : {1, 10, 16, 37, 64, 83}) {
+  for (const size_t columns : {1, 10, 16, 24, 37, 64, 83}) {
     for (const size_t rows : {1, 2, 7, 12})
       check({.rows = rows, .columns = columns, .runs = 1, .run_bytes = 40, .to_reals = true});
   }
@@ -261,7 +265,11 @@ TEST_P(Igemm, TakesAnyZeroPointOfARow) {
 }
 
 TEST_P(Igemm, KeepsToTheRangeOfCodes) {
-  check({.rows = 11, .columns = 37, .runs = 1, .run_bytes = 32, .lo = 20, .hi = 200});
+  for (const size_t columns : {8, 16, 24, 32, 37, 64}) {
+    check({.rows = 11, .columns = columns, .runs = 1, .run_bytes = 32, .lo = 20, .hi = 200});
+    check({.rows = 11, .columns = columns, .runs = 1, .run_bytes = 32, .hi = 200});
+    check({.rows = 11, .columns = columns, .runs = 1, .run_bytes = 32, .lo = 20});
+  }
   check({.rows = 11, .columns = 37, .runs = 1, .run_bytes = 32, .residual = true, .lo = 100, .hi = 101});
 }
 

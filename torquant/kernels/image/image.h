@@ -11,8 +11,9 @@ namespace torquant {
 struct ImageArgs {
   size_t channels;
   size_t height, width;
-  float* numbers;  // [channels, height, width]; read alone when quantizing
-  uint8_t* codes;  // pixel (y, x) begins at codes + y * row_bytes + x * pixel_bytes
+  float* numbers;  // channel c begins at numbers + c * channel_step, its rows side by side; read alone when quantizing
+  size_t channel_step;  // height * width or more: threads share an image by rows
+  uint8_t* codes;       // pixel (y, x) begins at codes + y * row_bytes + x * pixel_bytes
   size_t row_bytes;
   size_t pixel_bytes;  // channels or more
 

@@ -40,7 +40,7 @@ void quantize_image_avx2(const ImageArgs& args) {
                   .lo = _mm256_set1_ps(static_cast<float>(args.lo - args.zero_point)),
                   .hi = _mm256_set1_ps(static_cast<float>(args.hi - args.zero_point)),
                   .zero_point = _mm256_set1_epi32(args.zero_point)};
-  const size_t plane = args.height * args.width;
+  const size_t plane = args.channel_step;
   for (size_t y = 0; y < args.height; ++y) {
     const float* numbers = args.numbers + y * args.width;
     uint8_t* codes = args.codes + y * args.row_bytes;

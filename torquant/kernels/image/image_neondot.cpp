@@ -32,7 +32,7 @@ void quantize_image_neondot(const ImageArgs& args) {
                   .lo = vdupq_n_f32(static_cast<float>(args.lo - args.zero_point)),
                   .hi = vdupq_n_f32(static_cast<float>(args.hi - args.zero_point)),
                   .zero_point = vdupq_n_s32(args.zero_point)};
-  const size_t plane = args.height * args.width;
+  const size_t plane = args.channel_step;
   for (size_t y = 0; y < args.height; ++y) {
     const float* numbers = args.numbers + y * args.width;
     uint8_t* codes = args.codes + y * args.row_bytes;

@@ -5,8 +5,8 @@ namespace torquant {
 
 void quantize_image_scalar(const ImageArgs& args) {
   const float lo = static_cast<float>(args.lo - args.zero_point), hi = static_cast<float>(args.hi - args.zero_point);
-  const float* number = args.numbers;
   for (size_t c = 0; c < args.channels; ++c) {
+    const float* number = args.numbers + c * args.channel_step;
     for (size_t y = 0; y < args.height; ++y) {
       uint8_t* code = args.codes + y * args.row_bytes + c;
       for (size_t x = 0; x < args.width; ++x, code += args.pixel_bytes) {
@@ -20,8 +20,8 @@ void quantize_image_scalar(const ImageArgs& args) {
 }
 
 void dequantize_image_scalar(const ImageArgs& args) {
-  float* number = args.numbers;
   for (size_t c = 0; c < args.channels; ++c) {
+    float* number = args.numbers + c * args.channel_step;
     for (size_t y = 0; y < args.height; ++y) {
       const uint8_t* code = args.codes + y * args.row_bytes + c;
       for (size_t x = 0; x < args.width; ++x, code += args.pixel_bytes) {

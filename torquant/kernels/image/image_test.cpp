@@ -21,12 +21,16 @@ class Image : public testing::TestWithParam<ImageKernels> {
   }
 };
 
+// Of an image of which some rows are left to others.
+size_t channel_step(size_t height, size_t width) { return height * width + 2 * width; }
+
 ImageArgs args_of(size_t channels, size_t height, size_t width, size_t pixel_bytes, std::vector<float>& numbers,
                   std::vector<uint8_t>& codes) {
   return {.channels = channels,
           .height = height,
           .width = width,
           .numbers = numbers.data(),
+          .channel_step = channel_step(height, width),
           .codes = codes.data() + 40,
           .row_bytes = width * pixel_bytes + 16,
           .pixel_bytes = pixel_bytes,
@@ -42,7 +46,7 @@ TEST_P(Image, QuantizesAsPyTorchDoes) {
     for (const size_t width : {1, 7, 8, 24, 33}) {
       const size_t height = 3, pixel_bytes = channels + (width == 33 ? 2 : 0);
       std::mt19937 random(static_cast<uint32_t>(width));
-      std::vector<float> numbers(channels * height * width);
+      std::vector<float> numbers(channels * channel_step(height, width));
       for (float& number : numbers) number = static_cast<float>(static_cast<int>(random() % 4000) - 2000) / 100;
       numbers[0] = std::numeric_limits<float>::infinity();
       if (numbers.size() > 4) numbers[1] = -1e30f, numbers[2] = 1e30f, numbers[3] = 0.25f, numbers[4] = std::nanf("");
@@ -52,7 +56,7 @@ TEST_P(Image, QuantizesAsPyTorchDoes) {
       for (size_t c = 0; c < channels; ++c) {
         for (size_t y = 0; y < height; ++y) {
           for (size_t x = 0; x < width; ++x) {
-            const float number = numbers[(c * height + y) * width + x];
+            const float number = numbers[c * channel_step(height, width) + y * width + x];
             const float expected =
                 std::isnan(number) ? 3 : std::clamp(std::nearbyint(number * args.inverse_scale) + 120, 3.0f, 250.0f);
             EXPECT_EQ(args.codes[y * args.row_bytes + x * pixel_bytes + c], expected) << number;
@@ -66,7 +70,7 @@ TEST_P(Image, QuantizesAsPyTorchDoes) {
 }
 
 TEST_P(Image, GivesTheNumbersOfCodesBack) {
-  std::vector<float> numbers(6 * 4 * 9);
+  std::vector<float> numbers(6 * channel_step(4, 9), 77.0f);
   std::vector<uint8_t> codes(4 * (9 * 8 + 16) + 80);
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i);
   const ImageArgs args = args_of(6, 4, 9, 8, numbers, codes);
@@ -75,9 +79,10 @@ TEST_P(Image, GivesTheNumbersOfCodesBack) {
     for (size_t y = 0; y < 4; ++y) {
       for (size_t x = 0; x < 9; ++x) {
         const int code = args.codes[y * args.row_bytes + x * 8 + c];
-        EXPECT_EQ(numbers[(c * 4 + y) * 9 + x], static_cast<float>(code - 120) * 0.1f);
+        EXPECT_EQ(numbers[c * channel_step(4, 9) + y * 9 + x], static_cast<float>(code - 120) * 0.1f);
       }
     }
+    EXPECT_EQ(numbers[c * channel_step(4, 9) + 4 * 9], 77.0f);
   }
 }
 
