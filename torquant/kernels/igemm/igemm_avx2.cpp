@@ -128,8 +128,7 @@ bool cut(const IgemmArgs& args, size_t panel, CutPanel& to) {
 
 // kRows rows of a panel whose pairs fit, or which was cut to that.
 template <size_t kRows, bool kOwnRows>
-__attribute__((noinline)) void tile_of_pairs(const IgemmArgs& all, size_t row, size_t panel, const CutPanel* cut) {
-  const IgemmArgs args = all;
+__attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, size_t panel, const CutPanel* cut) {
   const int8_t* weights = cut == nullptr ? args.weights + panel * args.runs * args.run_quads * 64 : cut->weights;
   const size_t column = panel * 16;
   const __m256i ones = _mm256_set1_epi16(1);
@@ -166,8 +165,9 @@ __attribute__((noinline)) void tile_of_pairs(const IgemmArgs& all, size_t row, s
       }
     }
   }
+  const Finish<kOwnRows> finish(args, column);
 #pragma GCC unroll 5
-  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, acc[i][0], acc[i][1]);
+  for (size_t i = 0; i < kRows; ++i) finish(row + i, acc[i][0], acc[i][1]);
 }
 
 // Weights or codes in 16 bits, where they lie: 0 and 2 of each quad, and 1 and 3.
@@ -190,8 +190,7 @@ TORQUANT_INLINE __m256i add_words(__m256i acc, const Words& codes, const Words& 
 
 // kRows rows of a panel, all of it widened.
 template <size_t kRows, bool kOwnRows>
-__attribute__((noinline)) void tile_of_words(const IgemmArgs& all, size_t row, size_t panel) {
-  const IgemmArgs args = all;
+__attribute__((noinline)) void tile_of_words(const IgemmArgs& args, size_t row, size_t panel) {
   const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
   const size_t column = panel * 16;
   const uint8_t* input[kRows];
@@ -214,8 +213,9 @@ __attribute__((noinline)) void tile_of_words(const IgemmArgs& all, size_t row, s
       }
     }
   }
+  const Finish<kOwnRows> finish(args, column);
 #pragma GCC unroll 4
-  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, acc[i][0], acc[i][1]);
+  for (size_t i = 0; i < kRows; ++i) finish(row + i, acc[i][0], acc[i][1]);
 }
 
 // Fewer do not repay cutting.

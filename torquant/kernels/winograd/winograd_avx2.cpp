@@ -160,15 +160,15 @@ TORQUANT_INLINE void pixels_of(const int32_t* sums, const int32_t* start, __m256
 }
 
 void finish_tile(const WinogradArgs& args, const Tile& tile, size_t column, const int32_t* sums) {
-  const IgemmArgs product = args.product;
   const size_t width = args.width;
   __m256i low[4], high[4];
-  pixels_of(sums, product.start + column, low);
-  pixels_of(sums + 8, product.start + column + 8, high);
+  pixels_of(sums, args.product.start + column, low);
+  pixels_of(sums + 8, args.product.start + column + 8, high);
+  const Finish<false> finish(args.product, column);
 #pragma GCC unroll 4
   for (size_t i = 0; i < 4; ++i) {
     const size_t y = tile.top + i / 2, x = tile.left + i % 2;
-    if (y >= tile.y && x >= tile.x) finish<false>(product, y * width + x, column, low[i], high[i]);
+    if (y >= tile.y && x >= tile.x) finish(y * width + x, low[i], high[i]);
   }
 }
 
