@@ -25,7 +25,7 @@ struct WinogradArgs {
   uint8_t* scratch;          // [winograd_scratch_bytes(inputs)], 64-byte aligned
 };
 
-constexpr size_t kMostWinogradInputs = 1792;  // 4 * 9 * 255 * 128 * inputs < 2^31
+constexpr size_t kMostWinogradInputs = 1024;  // 4 * 9 * 255 * 128 * inputs < 2^31; more take much scratch memory
 
 // How many tiles of 2x2 cover an image; the last ones of its rows and columns may reach over others.
 inline size_t winograd_tiles(size_t height, size_t width) { return (height + 1) / 2 * ((width + 1) / 2); }
