@@ -48,59 +48,78 @@ TORQUANT_INLINE __m256i excess_of(__m256i weights) {
   return _mm256_sub_epi16(sums, cut);
 }
 
-// A bit for each number that is not 0: of the lower halves of a and b, then of their upper ones.
-TORQUANT_INLINE uint32_t not_zero(__m256i a, __m256i b) {
-  const __m256i zeros = _mm256_cmpeq_epi8(_mm256_packs_epi16(a, b), _mm256_setzero_si256());
-  return ~static_cast<uint32_t>(_mm256_movemask_epi8(zeros));
-}
+// Puts the excess of one quad of 8 columns after another into windows.
+class Windows {
+ public:
+  Windows(Excess& excess, size_t run_quads) : excess_(excess), run_quads_(run_quads) { excess.count = 0; }
 
-// Adds what four quads of 8 columns have, `codes` bytes from a row's first one. False where there is no room.
-bool add_excess(const __m256i (&excess)[4], int32_t codes, Excess& to) {
-  alignas(32) int16_t weights[4][16];
-  for (size_t i = 0; i < 4; ++i) store(weights[i], excess[i]);
-  uint64_t left = not_zero(excess[0], excess[1]) | uint64_t{not_zero(excess[2], excess[3])} << 32;
-  uint8_t used[8];
-  for (bool full = true; left != 0; left &= left - 1) {
-    const auto bit = static_cast<size_t>(__builtin_ctzll(left));
-    const size_t quad = bit / 32 * 2 + bit / 8 % 2, pair = bit / 16 % 2 * 8 + bit % 8, column = pair / 2;
-    if (full || used[column] == 2) {
-      if (to.count == kMostWindows) return false;
-      __builtin_memset(to.pick[to.count], 0x80, 32);  // picks a zero
-      __builtin_memset(to.weight[to.count], 0, 32);
-      to.codes[to.count++] = codes;
-      __builtin_memset(used, 0, sizeof used);
-      full = false;
-    }
-    const size_t slot = column * 2 + used[column]++;
-    to.pick[to.count - 1][slot * 2] = static_cast<uint8_t>(quad * 4 + pair % 2 * 2);
-    to.weight[to.count - 1][slot] = weights[quad][pair];
+  void begin_run(int32_t offset) {
+    offset_ = offset;
+    end_ = 0;
   }
-  return true;
-}
+
+  // Quad `quad` of the run. False where there is no room.
+  bool add(size_t quad, __m256i excess) {
+    alignas(32) int16_t weights[16];
+    store(weights, excess);
+    const __m256i none = _mm256_cmpeq_epi16(excess, _mm256_setzero_si256());
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(none), _mm256_extracti128_si256(none, 1));
+    uint32_t pairs = static_cast<uint32_t>(_mm_movemask_epi8(bytes)) ^ 0xFFFF;
+    for (; pairs != 0; pairs &= pairs - 1) {
+      const auto pair = static_cast<size_t>(__builtin_ctz(pairs)), column = pair / 2;
+      if ((quad >= end_ || used_[column] == 2) && !open(quad)) return false;
+      const size_t at = excess_.count - 1, slot = column * 2 + used_[column]++;
+      excess_.pick[at][slot * 2] = static_cast<uint8_t>((quad + kQuads - end_) * 4 + pair % 2 * 2);
+      excess_.weight[at][slot] = weights[pair];
+    }
+    return true;
+  }
+
+ private:
+  static constexpr size_t kQuads = 4;
+
+  bool open(size_t quad) {
+    if (excess_.count == kMostWindows) return false;
+    const size_t begin = quad + kQuads > run_quads_ ? run_quads_ - kQuads : quad;
+    __builtin_memset(excess_.pick[excess_.count], 0x80, 32);  // picks a zero
+    __builtin_memset(excess_.weight[excess_.count], 0, 32);
+    excess_.codes[excess_.count++] = offset_ + static_cast<int32_t>(begin * 4);
+    __builtin_memset(used_, 0, sizeof used_);
+    end_ = begin + kQuads;
+    return true;
+  }
+
+  Excess& excess_;
+  size_t run_quads_;
+  int32_t offset_ = 0;
+  size_t end_ = 0;  // of the last window, in quads of the run
+  uint8_t used_[8] = {};
+};
 
 // False where a panel has too many quads or too much excess.
 bool cut(const IgemmArgs& args, size_t panel, CutPanel& to) {
-  const size_t quads = args.run_quads;
-  if (quads < 4 || args.runs * quads > kMostQuads) return false;
-  const int8_t* weights = args.weights + panel * args.runs * quads * 64;
+  if (args.run_quads < 4 || args.runs * args.run_quads > kMostQuads) return false;
+  const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
+  Windows windows[2] = {{to.halves[0], args.run_quads}, {to.halves[1], args.run_quads}};
   int8_t* cut = to.weights;
-  to.halves[0].count = to.halves[1].count = 0;
-  for (size_t r = 0; r < args.runs; ++r, weights += quads * 64, cut += quads * 64) {
-    for (size_t begin = 0; begin < quads; begin += 4) {
-      // The last four of a run may reach over others, whose excess is there already.
-      const size_t first = begin + 4 > quads ? quads - 4 : begin;
+  for (size_t r = 0; r < args.runs; ++r, weights += args.run_quads * 64) {
+    // Which quads have any is as good as random: they are counted first, without a branch.
+    uint16_t quads[2][kMostQuads];
+    size_t counts[2] = {0, 0};
+    for (size_t q = 0; q < args.run_quads; ++q, cut += 64) {
+#pragma GCC unroll 2
       for (size_t half = 0; half < 2; ++half) {
-        __m256i excess[4];
-#pragma GCC unroll 4
-        for (size_t i = 0; i < 4; ++i) {
-          const size_t at = (first + i) * 64 + half * 32;
-          const __m256i w = load(weights + at);
-          excess[i] = excess_of(w);
-          store(cut + at, _mm256_sub_epi8(w, _mm256_and_si256(excess[i], _mm256_set1_epi16(0xFF))));
-        }
-        for (size_t i = 0; first + i < begin; ++i) excess[i] = _mm256_setzero_si256();
-        const int32_t codes = args.run_offset[r] + static_cast<int32_t>(first * 4);
-        if (!add_excess(excess, codes, to.halves[half])) return false;
+        const __m256i w = load(weights + q * 64 + half * 32), excess = excess_of(w);
+        store(cut + half * 32, _mm256_sub_epi8(w, _mm256_and_si256(excess, _mm256_set1_epi16(0xFF))));
+        quads[half][counts[half]] = static_cast<uint16_t>(q);
+        counts[half] += _mm256_testz_si256(excess, excess) == 0 ? 1 : 0;
+      }
+    }
+    for (size_t half = 0; half < 2; ++half) {
+      windows[half].begin_run(args.run_offset[r]);
+      for (size_t i = 0; i < counts[half]; ++i) {
+        const size_t q = quads[half][i];
+        if (!windows[half].add(q, excess_of(load(weights + q * 64 + half * 32)))) return false;
       }
     }
   }
@@ -210,7 +229,10 @@ void run_panel(const IgemmArgs& args, size_t row, size_t end, size_t panel, CutP
   if (fits || (end - row >= kFewRows && cut(args, panel, memory))) {
     const CutPanel* some = fits ? nullptr : &memory;
     for (; row + 4 <= end && row + 5 != end; row += 4) tile_of_pairs<4, kOwnRows>(args, row, panel, some);
-    for (; row + 5 == end; row += 5) tile_of_pairs<5, kOwnRows>(args, row, panel, some);
+    if (row + 5 == end) {  // together, as one row takes half as long as four
+      tile_of_pairs<5, kOwnRows>(args, row, panel, some);
+      row += 5;
+    }
     for (; row < end; ++row) tile_of_pairs<1, kOwnRows>(args, row, panel, some);
   } else {
     for (; row + 4 <= end; row += 4) tile_of_words<4, kOwnRows>(args, row, panel);
@@ -224,9 +246,8 @@ void run(const IgemmArgs& args) {
   const size_t blocks = (args.rows + kBlockRows - 1) / kBlockRows, fours = (args.rows + 3) / 4;
   for (size_t block = 0; block < blocks; ++block) {
     const size_t row = fours * block / blocks * 4, end = fours * (block + 1) / blocks * 4;
-    for (size_t panel = 0; panel * 16 < args.columns; ++panel) {
+    for (size_t panel = 0; panel * 16 < args.columns; ++panel)
       run_panel<kOwnRows>(args, row, end < args.rows ? end : args.rows, panel, memory);
-    }
   }
 }
 
