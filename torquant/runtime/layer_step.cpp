@@ -1,5 +1,6 @@
 #include "torquant/kernels/igemm/igemm.h"
 #include "torquant/kernels/thread_pool.h"
+#include "torquant/kernels/winograd/winograd.h"
 #include "torquant/runtime/step_internal.h"
 
 namespace torquant::runtime {
@@ -30,6 +31,9 @@ class IgemmStep : public Step {
     const PackedShape shape =
         packed_shape(layer, static_cast<int64_t>(input_.channels), static_cast<int64_t>(output_.channels));
     run_quads_ = shape.run_quads();
+    const bool is_3x3 = shape.whole_rows && shape.runs() == 3 && w.kernel[0] == 3 && w.kernel[1] == 3 &&
+                        w.stride[0] == 1 && w.stride[1] == 1 && w.dilation[0] == 1;
+    if (is_3x3 && !to_reals_) winograd_ = select_winograd(maker.isa, input_.channels, output_.height, output_.width);
     for (size_t row = 0; row < kScratchRows && reals_of_images(); ++row)
       scratch_offset_.push_back(static_cast<int32_t>(row * output_.channels * sizeof(float)));
     for (size_t run = 0; run < shape.runs(); ++run) {
@@ -43,8 +47,9 @@ class IgemmStep : public Step {
     }
   }
 
-  const char* kernel_name() const { return kernel_.name; }
+  const char* kernel_name() const { return winograd_ != nullptr ? winograd_->name : kernel_.name; }
   size_t scratch_bytes() const override {
+    if (winograd_ != nullptr) return winograd_scratch_bytes(input_.channels);
     return reals_of_images() ? kScratchRows * output_.channels * sizeof(float) : 0;
   }
 
@@ -57,9 +62,12 @@ class IgemmStep : public Step {
   void run_group(const Memory& memory, size_t group, size_t part, size_t parts) const {
     const auto groups = static_cast<size_t>(layer_.groups);
     const size_t rows = input_offset_.size(), columns = output_.channels / groups, inputs = input_.channels / groups;
-    PartRange row_range{0, rows}, column_range{0, columns};
-    if (rows >= kFewRows * parts) {
+    const size_t tiles = winograd_ != nullptr ? winograd_tiles(output_.height, output_.width) : 0;
+    PartRange row_range{0, rows}, tile_range{0, tiles}, column_range{0, columns};
+    if (winograd_ == nullptr && rows >= kFewRows * parts) {
       row_range = part_of(rows, kernel_.row_tile, part, parts);
+    } else if (tiles >= kWinogradTiles * parts) {
+      tile_range = part_of(tiles, 1, part, parts);
     } else {
       column_range = part_of(columns, kColumnGrain, part, parts);
     }
@@ -95,7 +103,13 @@ class IgemmStep : public Step {
           .residual = residual_ == nullptr ? nullptr : memory.arena + residual_->first_pixel(plane) + column,
           .residual_offset = residual_offset_.data() + (residual_ == nullptr ? 0 : row_range.begin),
           .residual_multiplier = layer_.residual_multiplier};
-      if (reals_of_images()) {
+      if (winograd_ != nullptr) {
+        winograd_->run({.product = args,
+                        .width = output_.width,
+                        .first_tile = tile_range.begin,
+                        .tiles = tile_range.end - tile_range.begin,
+                        .scratch = memory.scratch + part * memory.scratch_step});
+      } else if (reals_of_images()) {
         run_to_reals(args, memory, plane, row_range.begin, column, part);
       } else {
         kernel_.run(args);
@@ -147,6 +161,7 @@ class IgemmStep : public Step {
 
   const format::Layer& layer_;
   const IgemmKernel& kernel_;
+  const WinogradKernel* winograd_ = nullptr;  // instead, where it gains
   const Place& input_;
   const Place& output_;
   bool to_reals_;

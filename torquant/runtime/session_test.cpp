@@ -12,6 +12,7 @@
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_branches.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_squares.h"
 #include "tests/support/tiny_volume.h"
 #include "torquant/format/tqm_file.h"
 
@@ -95,7 +96,7 @@ class SessionTest : public testing::Test {
     ASSERT_TRUE(bytes.ok());
     std::ofstream(path_, std::ios::binary).write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
     std::mt19937 random(8);
-    for (int i = 0; i < 9 * 3 * 64; ++i)
+    for (int i = 0; i < 2300; ++i)
       images_.push_back(static_cast<float>(static_cast<int>(random() % 2000) - 1000) / 100);
     for (int i = 0; i < 9; ++i) {
       for (const float real : expected_of(tiny_, images_.data() + i * 3 * 64)) expected_.push_back(real);
@@ -176,6 +177,20 @@ TEST_F(SessionTest, GivesTheReferenceForEachIsaBatchAndNumberOfThreads) {
 TEST_F(SessionTest, OtherNodesGiveTheSameForEachIsaBatchAndNumberOfThreads) {
   expect_the_same_everywhere(TinyBranches().model, size_t{6} * 6 * 6, size_t{12} * 3 * 6);
   expect_the_same_everywhere(TinyVolume().model, size_t{2} * 3 * 6 * 5, size_t{18} * 3 * 4 * 5);
+}
+
+// Threads share tiles, where there are many, or columns.
+TEST_F(SessionTest, ConvolutionsByWinogradGiveTheSameForEachIsaBatchAndNumberOfThreads) {
+  const TinySquares squares;
+  expect_the_same_everywhere(squares.model, size_t{23} * 25, size_t{4} * 23 * 25);
+  if (!cpu_has(CpuIsa::kAvx2)) return;
+  setenv("TORQUANT_FORCE_ISA", "avx2", 1);
+  const auto session = Session::make(load(), 1, 1);
+  const std::vector<std::string>& kernels = (*session)->plan().steps.kernels;
+  EXPECT_EQ(kernels[1], "igemm_u8s8_avx2") << "one channel";
+  EXPECT_EQ(kernels[2], "winograd_u8s8_avx2");
+  EXPECT_EQ(kernels[3], "winograd_u8s8_avx2");
+  EXPECT_EQ(kernels[4], "igemm_u8s8_avx2") << "1x1";
 }
 
 TEST_F(SessionTest, SharesAModelAmongThreads) {

@@ -2,117 +2,149 @@
 
 #include "torquant/kernels/igemm/igemm_internal.h"
 
+#define TORQUANT_INLINE inline __attribute__((always_inline))
+
 // Without VNNI a quad takes three instructions: vpmaddubsw adds pairs of products in 16 bits, vpmaddwd with ones adds
-// the pairs, vpaddd accumulates. The first one saturates; so it serves only panels whose weights rule that out
-// (pairs_fit). The others are widened to 16 bits first, which is exact; the activations once for all panels, so that a
-// product and a sum are all that is left for each 16 of them: three quarters as fast where many inputs are summed.
+// the pairs, vpaddd accumulates. The first one saturates where two weights of a pair have a sum beyond 128. So such
+// pairs are cut to 128, and what was cut off the first weight, its excess, is multiplied on its own, in 16 bits. That
+// is exact, and cheap, as few weights have any: codes are picked from 16 of a row's for two excesses of each column. A
+// panel is cut once for many rows.
 
 namespace torquant {
 namespace {
 
-inline __attribute__((always_inline)) int32_t load_quad(const uint8_t* codes) {
+#include "torquant/kernels/igemm/finish_avx2.inc"
+
+// Of a panel, on the stack. Longer sums, and panels of more excess, are widened to 16 bits.
+constexpr size_t kMostQuads = 1152;
+constexpr size_t kMostWindows = 352;  // for 8 columns
+
+// What to add for 8 columns, a window of 16 codes at a time.
+struct Excess {
+  alignas(32) uint8_t pick[kMostWindows][32];    // [8 columns][2]: the code's place in the window, and a zero behind it
+  alignas(32) int16_t weight[kMostWindows][16];  // [8 columns][2]
+  int32_t codes[kMostWindows];                   // bytes from a row's first code to the window
+  size_t count;
+};
+
+struct CutPanel {
+  alignas(64) int8_t weights[kMostQuads * 64];
+  Excess halves[2];
+};
+
+TORQUANT_INLINE int32_t load_quad(const uint8_t* codes) {
   int32_t quad;
   __builtin_memcpy(&quad, codes, 4);
   return quad;
 }
 
-inline __attribute__((always_inline)) __m256 reals(__m256i acc, const float* multiplier, __m256 rest) {
-  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(multiplier), rest);
+TORQUANT_INLINE __m256i load(const void* from) { return _mm256_loadu_si256(static_cast<const __m256i*>(from)); }
+TORQUANT_INLINE void store(void* to, __m256i numbers) { _mm256_storeu_si256(static_cast<__m256i*>(to), numbers); }
+
+// What the sum of each pair of weights has beyond 128 or -128: of different signs it never has any.
+TORQUANT_INLINE __m256i excess_of(__m256i weights) {
+  const __m256i sums = _mm256_maddubs_epi16(_mm256_set1_epi8(1), weights);
+  const __m256i cut = _mm256_max_epi16(_mm256_min_epi16(sums, _mm256_set1_epi16(128)), _mm256_set1_epi16(-128));
+  return _mm256_sub_epi16(sums, cut);
 }
 
-// K3 of 8 columns, unclamped.
-inline __attribute__((always_inline)) __m256i requantize(__m256i acc, const float* multiplier, __m256 rest) {
-  return _mm256_cvtps_epi32(reals(acc, multiplier, rest));
-}
+// Puts the excess of one quad of 8 columns after another into windows.
+class Windows {
+ public:
+  Windows(Excess& excess, size_t run_quads) : excess_(excess), run_quads_(run_quads) { excess.count = 0; }
 
-// K9 of 8 columns.
-inline __attribute__((always_inline)) __m256 own_row_reals(const IgemmArgs& args, size_t row, size_t column,
-                                                           __m256i acc) {
-  if (args.row_zero_point != nullptr) {
-    const __m256i sums = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(args.column_sum + column));
-    acc = _mm256_sub_epi32(acc, _mm256_mullo_epi32(_mm256_set1_epi32(args.row_zero_point[row]), sums));
+  void begin_run(int32_t offset) {
+    offset_ = offset;
+    end_ = 0;
   }
-  const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(args.multiplier + column));
-  return _mm256_fmadd_ps(product, _mm256_set1_ps(args.row_scale[row]), _mm256_loadu_ps(args.offset + column));
-}
 
-inline __attribute__((always_inline)) void store_reals(const IgemmArgs& args, size_t row, size_t column, __m256 reals0,
-                                                       __m256 reals1) {
-  const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
-  auto* output = reinterpret_cast<float*>(args.output + args.output_offset[row]) + column;
-  if (columns == 16) {
-    _mm256_storeu_ps(output, reals0);
-    _mm256_storeu_ps(output + 8, reals1);
-  } else {
-    alignas(32) float all[16];
-    _mm256_store_ps(all, reals0);
-    _mm256_store_ps(all + 8, reals1);
-    __builtin_memcpy(output, all, columns * sizeof(float));
+  // Quad `quad` of the run. False where there is no room.
+  bool add(size_t quad, __m256i excess) {
+    alignas(32) int16_t weights[16];
+    store(weights, excess);
+    const __m256i none = _mm256_cmpeq_epi16(excess, _mm256_setzero_si256());
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(none), _mm256_extracti128_si256(none, 1));
+    uint32_t pairs = static_cast<uint32_t>(_mm_movemask_epi8(bytes)) ^ 0xFFFF;
+    for (; pairs != 0; pairs &= pairs - 1) {
+      const auto pair = static_cast<size_t>(__builtin_ctz(pairs)), column = pair / 2;
+      if ((quad >= end_ || used_[column] == 2) && !open(quad)) return false;
+      const size_t at = excess_.count - 1, slot = column * 2 + used_[column]++;
+      excess_.pick[at][slot * 2] = static_cast<uint8_t>((quad + kQuads - end_) * 4 + pair % 2 * 2);
+      excess_.weight[at][slot] = weights[pair];
+    }
+    return true;
   }
-}
 
-// Stores a row of a panel: acc holds its 16 columns in order. kOwnRows: rows have grids of their own.
-template <bool kOwnRows>
-inline __attribute__((always_inline)) void finish(const IgemmArgs& args, size_t row, size_t column, __m256i acc0,
-                                                  __m256i acc1) {
-  if constexpr (kOwnRows) {
-    store_reals(args, row, column, own_row_reals(args, row, column, acc0), own_row_reals(args, row, column + 8, acc1));
-    return;
-  }
-  const size_t columns = args.columns - column < 16 ? args.columns - column : 16;
-  __m256 rest0 = _mm256_loadu_ps(args.offset + column), rest1 = _mm256_loadu_ps(args.offset + column + 8);
-  if (args.to_reals) {
-    store_reals(args, row, column, reals(acc0, args.multiplier + column, rest0),
-                reals(acc1, args.multiplier + column + 8, rest1));
-    return;
-  }
-  if (args.residual != nullptr) {
-    alignas(16) uint8_t codes[16] = {};
-    __builtin_memcpy(codes, args.residual + args.residual_offset[row] + column, columns);
-    const __m128i all = _mm_load_si128(reinterpret_cast<const __m128i*>(codes));
-    const __m256 multiplier = _mm256_set1_ps(args.residual_multiplier);
-    rest0 = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(all)), multiplier, rest0);
-    rest1 = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128(all, 8))), multiplier, rest1);
-  }
-  const __m256i steps0 = requantize(acc0, args.multiplier + column, rest0);
-  const __m256i steps1 = requantize(acc1, args.multiplier + column + 8, rest1);
-  // Lanes of the two vectors alternate after the pack.
-  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(steps0, steps1), 0xD8);
-  __m128i codes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-  codes = _mm_max_epu8(codes, _mm_set1_epi8(static_cast<char>(args.lo)));
-  codes = _mm_min_epu8(codes, _mm_set1_epi8(static_cast<char>(args.hi)));
-  uint8_t* output = args.output + args.output_offset[row] + column;
-  if (columns == 16) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(output), codes);
-  } else {
-    alignas(16) uint8_t all[16];
-    _mm_store_si128(reinterpret_cast<__m128i*>(all), codes);
-    __builtin_memcpy(output, all, columns);
-  }
-}
+ private:
+  static constexpr size_t kQuads = 4;
 
-// kRows rows of a panel whose pairs fit.
-template <size_t kRows, bool kOwnRows>
-__attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, size_t panel) {
+  bool open(size_t quad) {
+    if (excess_.count == kMostWindows) return false;
+    const size_t begin = quad + kQuads > run_quads_ ? run_quads_ - kQuads : quad;
+    __builtin_memset(excess_.pick[excess_.count], 0x80, 32);  // picks a zero
+    __builtin_memset(excess_.weight[excess_.count], 0, 32);
+    excess_.codes[excess_.count++] = offset_ + static_cast<int32_t>(begin * 4);
+    __builtin_memset(used_, 0, sizeof used_);
+    end_ = begin + kQuads;
+    return true;
+  }
+
+  Excess& excess_;
+  size_t run_quads_;
+  int32_t offset_ = 0;
+  size_t end_ = 0;  // of the last window, in quads of the run
+  uint8_t used_[8] = {};
+};
+
+// False where a panel has too many quads or too much excess.
+bool cut(const IgemmArgs& args, size_t panel, CutPanel& to) {
+  if (args.run_quads < 4 || args.runs * args.run_quads > kMostQuads) return false;
   const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
+  Windows windows[2] = {{to.halves[0], args.run_quads}, {to.halves[1], args.run_quads}};
+  int8_t* cut = to.weights;
+  for (size_t r = 0; r < args.runs; ++r, weights += args.run_quads * 64) {
+    // Which quads have any is as good as random: they are counted first, without a branch.
+    uint16_t quads[2][kMostQuads];
+    size_t counts[2] = {0, 0};
+    for (size_t q = 0; q < args.run_quads; ++q, cut += 64) {
+#pragma GCC unroll 2
+      for (size_t half = 0; half < 2; ++half) {
+        const __m256i w = load(weights + q * 64 + half * 32), excess = excess_of(w);
+        store(cut + half * 32, _mm256_sub_epi8(w, _mm256_and_si256(excess, _mm256_set1_epi16(0xFF))));
+        quads[half][counts[half]] = static_cast<uint16_t>(q);
+        counts[half] += _mm256_testz_si256(excess, excess) == 0 ? 1 : 0;
+      }
+    }
+    for (size_t half = 0; half < 2; ++half) {
+      windows[half].begin_run(args.run_offset[r]);
+      for (size_t i = 0; i < counts[half]; ++i) {
+        const size_t q = quads[half][i];
+        if (!windows[half].add(q, excess_of(load(weights + q * 64 + half * 32)))) return false;
+      }
+    }
+  }
+  return true;
+}
+
+// kRows rows of a panel whose pairs fit, or which was cut to that.
+template <size_t kRows, bool kOwnRows>
+__attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, size_t panel, const CutPanel* cut) {
+  const int8_t* weights = cut == nullptr ? args.weights + panel * args.runs * args.run_quads * 64 : cut->weights;
   const size_t column = panel * 16;
   const __m256i ones = _mm256_set1_epi16(1);
   const uint8_t* input[kRows];
   __m256i acc[kRows][2];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
   for (size_t i = 0; i < kRows; ++i) {
     input[i] = args.input + args.input_offset[row + i];
-    for (size_t j = 0; j < 2; ++j) {
-      acc[i][j] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(args.start + column + j * 8));
-    }
+    for (size_t j = 0; j < 2; ++j) acc[i][j] = load(args.start + column + j * 8);
   }
   for (size_t r = 0; r < args.runs; ++r) {
     ptrdiff_t at = args.run_offset[r];
     const ptrdiff_t end = at + static_cast<ptrdiff_t>(args.run_quads) * 4;
     for (; at != end; at += 4, weights += 64) {
-      const __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights));
-      const __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + 32));
-#pragma GCC unroll 4
+      const __m256i w0 = load(weights), w1 = load(weights + 32);
+#pragma GCC unroll 5
       for (size_t i = 0; i < kRows; ++i) {
         const __m256i codes = _mm256_set1_epi32(load_quad(input[i] + at));
         acc[i][0] = _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(_mm256_maddubs_epi16(codes, w0), ones));
@@ -120,107 +152,103 @@ __attribute__((noinline)) void tile_of_pairs(const IgemmArgs& args, size_t row, 
       }
     }
   }
+#pragma GCC unroll 2
+  for (size_t j = 0; j < 2 && cut != nullptr; ++j) {
+    const Excess& excess = cut->halves[j];
+    for (size_t at = 0; at < excess.count; ++at) {
+      const __m256i pick = load(excess.pick[at]), weight = load(excess.weight[at]);
+#pragma GCC unroll 5
+      for (size_t i = 0; i < kRows; ++i) {
+        const auto* window = reinterpret_cast<const __m128i*>(input[i] + excess.codes[at]);
+        const __m256i codes = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(window)), pick);
+        acc[i][j] = _mm256_add_epi32(acc[i][j], _mm256_madd_epi16(codes, weight));
+      }
+    }
+  }
+  const Finish<kOwnRows> finish(args, column);
+#pragma GCC unroll 5
+  for (size_t i = 0; i < kRows; ++i) finish(row + i, acc[i][0], acc[i][1]);
+}
+
+// Weights or codes in 16 bits, where they lie: 0 and 2 of each quad, and 1 and 3.
+struct Words {
+  __m256i even, odd;
+};
+
+TORQUANT_INLINE Words words_of_weights(__m256i weights) {
+  return {_mm256_srai_epi16(_mm256_slli_epi16(weights, 8), 8), _mm256_srai_epi16(weights, 8)};
+}
+
+TORQUANT_INLINE Words words_of_codes(__m256i codes) {
+  return {_mm256_and_si256(codes, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16(codes, 8)};
+}
+
+TORQUANT_INLINE __m256i add_words(__m256i acc, const Words& codes, const Words& weights) {
+  acc = _mm256_add_epi32(acc, _mm256_madd_epi16(codes.even, weights.even));
+  return _mm256_add_epi32(acc, _mm256_madd_epi16(codes.odd, weights.odd));
+}
+
+// kRows rows of a panel, all of it widened.
+template <size_t kRows, bool kOwnRows>
+__attribute__((noinline)) void tile_of_words(const IgemmArgs& args, size_t row, size_t panel) {
+  const int8_t* weights = args.weights + panel * args.runs * args.run_quads * 64;
+  const size_t column = panel * 16;
+  const uint8_t* input[kRows];
+  __m256i acc[kRows][2];
 #pragma GCC unroll 4
-  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, acc[i][0], acc[i][1]);
-}
-
-// The codes of some rows as words, one row's K inputs behind another's: only rows of up to kMostWords / 6 inputs.
-constexpr size_t kMostWords = 6 * 8192;
-
-void widen(const IgemmArgs& args, size_t row, size_t rows, uint16_t* words) {
-  const size_t run = args.run_quads * 4;
-  for (size_t i = 0; i < rows; ++i) {
-    const uint8_t* input = args.input + args.input_offset[row + i];
-    for (size_t r = 0; r < args.runs; ++r, words += run) {
-      const uint8_t* codes = input + args.run_offset[r];
-      size_t k = 0;
-      for (; k + 16 <= run; k += 16) {
-        const __m128i all = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + k));
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(words + k), _mm256_cvtepu8_epi16(all));
-      }
-      for (; k < run; k += 4) {
-        const __m128i quad = _mm_cvtepu8_epi16(_mm_cvtsi32_si128(load_quad(codes + k)));
-        _mm_storel_epi64(reinterpret_cast<__m128i*>(words + k), quad);
+  for (size_t i = 0; i < kRows; ++i) {
+    input[i] = args.input + args.input_offset[row + i];
+    for (size_t j = 0; j < 2; ++j) acc[i][j] = load(args.start + column + j * 8);
+  }
+  for (size_t r = 0; r < args.runs; ++r) {
+    ptrdiff_t at = args.run_offset[r];
+    const ptrdiff_t end = at + static_cast<ptrdiff_t>(args.run_quads) * 4;
+    for (; at != end; at += 4, weights += 64) {
+      const Words w0 = words_of_weights(load(weights)), w1 = words_of_weights(load(weights + 32));
+#pragma GCC unroll 4
+      for (size_t i = 0; i < kRows; ++i) {
+        const Words codes = words_of_codes(_mm256_set1_epi32(load_quad(input[i] + at)));
+        acc[i][0] = add_words(acc[i][0], codes, w0);
+        acc[i][1] = add_words(acc[i][1], codes, w1);
       }
     }
   }
+  const Finish<kOwnRows> finish(args, column);
+#pragma GCC unroll 4
+  for (size_t i = 0; i < kRows; ++i) finish(row + i, acc[i][0], acc[i][1]);
 }
 
-// kRows rows of any panel, by products of 16 bits, 8 columns at a time: acc[i][j] holds columns 4j to 4j + 3 of them,
-// each as two sums. The codes are read from `words`, or from the image where that is null.
-template <size_t kRows, bool kWidened, bool kOwnRows>
-__attribute__((noinline)) void tile_of_words(const IgemmArgs& args, const uint16_t* words, size_t row, size_t panel) {
-  const size_t inputs = args.runs * args.run_quads * 4, column = panel * 16;
-  __m256i halves[kRows][2];
-  for (size_t half = 0; half < 2; ++half) {
-    const int8_t* weights = args.weights + panel * inputs * 16 + half * 32;
-    __m256i acc[kRows][2];
-#pragma GCC unroll 6
-    for (size_t i = 0; i < kRows; ++i) {
-      for (size_t j = 0; j < 2; ++j) {
-        const int32_t* start = args.start + column + half * 8 + j * 4;
-        // The second sum of each column starts at 0.
-        acc[i][j] = _mm256_cvtepu32_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(start)));
-      }
-    }
-    for (size_t r = 0; r < (kWidened ? 1 : args.runs); ++r) {
-      const size_t length = kWidened ? inputs : args.run_quads * 4;
-      for (size_t k = 0; k < length; k += 4, weights += 64) {
-        const __m256i w0 = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(weights)));
-        const __m256i w1 = _mm256_cvtepi8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(weights + 16)));
-#pragma GCC unroll 6
-        for (size_t i = 0; i < kRows; ++i) {
-          __m256i codes;
-          if constexpr (kWidened) {
-            int64_t four;
-            __builtin_memcpy(&four, words + i * inputs + k, sizeof four);
-            codes = _mm256_set1_epi64x(four);
-          } else {
-            const uint8_t* quad = args.input + args.input_offset[row + i] + args.run_offset[r] + k;
-            codes = _mm256_cvtepu8_epi16(_mm_set1_epi32(load_quad(quad)));
-          }
-          acc[i][0] = _mm256_add_epi32(acc[i][0], _mm256_madd_epi16(codes, w0));
-          acc[i][1] = _mm256_add_epi32(acc[i][1], _mm256_madd_epi16(codes, w1));
-        }
-      }
-    }
-#pragma GCC unroll 6
-    for (size_t i = 0; i < kRows; ++i)
-      halves[i][half] = _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[i][0], acc[i][1]), 0xD8);
-  }
-  for (size_t i = 0; i < kRows; ++i) finish<kOwnRows>(args, row + i, column, halves[i][0], halves[i][1]);
-}
+// Fewer do not repay cutting.
+constexpr size_t kFewRows = 8;
+// Whose codes stay in the caches while all panels meet them.
+constexpr size_t kBlockRows = 256;
 
-template <size_t kRows, bool kWidened, bool kOwnRows>
-void rows_of_words(const IgemmArgs& args, size_t row, uint16_t* words) {
-  if (kWidened) widen(args, row, kRows, words);
-  for (size_t panel = 0; panel * 16 < args.columns; ++panel) {
-    if (args.pairs_fit[panel] == 0) tile_of_words<kRows, kWidened, kOwnRows>(args, words, row, panel);
+template <bool kOwnRows>
+void run_panel(const IgemmArgs& args, size_t row, size_t end, size_t panel, CutPanel& memory) {
+  const bool fits = args.pairs_fit[panel] != 0;
+  if (fits || (end - row >= kFewRows && cut(args, panel, memory))) {
+    const CutPanel* some = fits ? nullptr : &memory;
+    for (; row + 4 <= end && row + 5 != end; row += 4) tile_of_pairs<4, kOwnRows>(args, row, panel, some);
+    if (row + 5 == end) {  // together, as one row takes half as long as four
+      tile_of_pairs<5, kOwnRows>(args, row, panel, some);
+      row += 5;
+    }
+    for (; row < end; ++row) tile_of_pairs<1, kOwnRows>(args, row, panel, some);
+  } else {
+    for (; row + 4 <= end; row += 4) tile_of_words<4, kOwnRows>(args, row, panel);
+    for (; row < end; ++row) tile_of_words<1, kOwnRows>(args, row, panel);
   }
 }
 
 template <bool kOwnRows>
 void run(const IgemmArgs& args) {
-  bool all_fit = true;
-  for (size_t panel = 0; panel * 16 < args.columns; ++panel) {
-    if (args.pairs_fit[panel] == 0) {
-      all_fit = false;
-      continue;
-    }
-    size_t row = 0;
-    for (; row + 4 <= args.rows; row += 4) tile_of_pairs<4, kOwnRows>(args, row, panel);
-    for (; row < args.rows; ++row) tile_of_pairs<1, kOwnRows>(args, row, panel);
+  CutPanel memory;
+  const size_t blocks = (args.rows + kBlockRows - 1) / kBlockRows, fours = (args.rows + 3) / 4;
+  for (size_t block = 0; block < blocks; ++block) {
+    const size_t row = fours * block / blocks * 4, end = fours * (block + 1) / blocks * 4;
+    for (size_t panel = 0; panel * 16 < args.columns; ++panel)
+      run_panel<kOwnRows>(args, row, end < args.rows ? end : args.rows, panel, memory);
   }
-  if (all_fit) return;
-  size_t row = 0;
-  if (args.runs * args.run_quads * 4 * 6 > kMostWords) {
-    for (; row < args.rows; ++row) rows_of_words<1, false, kOwnRows>(args, row, nullptr);
-    return;
-  }
-  alignas(32) uint16_t words[kMostWords];
-  for (; row + 6 <= args.rows; row += 6) rows_of_words<6, true, kOwnRows>(args, row, words);
-  for (; row + 2 <= args.rows; row += 2) rows_of_words<2, true, kOwnRows>(args, row, words);
-  for (; row < args.rows; ++row) rows_of_words<1, true, kOwnRows>(args, row, words);
 }
 
 }  // namespace

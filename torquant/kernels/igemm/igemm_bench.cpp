@@ -1,6 +1,9 @@
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -35,8 +38,13 @@ void run(benchmark::State& state, const IgemmKernel& kernel, const Layer& layer,
   const PackedShape shape{.channels = layer.columns, .inputs = layer.run_bytes, .kernel_height = layer.runs};
   const size_t padded = shape.panels() * 16, row_bytes = layer.run_bytes;
   std::vector<int8_t> codes(layer.columns * layer.runs * layer.run_bytes);
-  for (size_t i = 0; i < codes.size(); ++i)
-    codes[i] = static_cast<int8_t>(i * 31 % (2 * greatest_weight) - greatest_weight);
+  // As trained ones are: the largest of a channel at about three and a half standard deviations.
+  std::mt19937 random(1);
+  std::normal_distribution<double> normal(0, 36);
+  for (int8_t& code : codes) {
+    const auto greatest = static_cast<double>(greatest_weight);
+    code = static_cast<int8_t>(std::lround(std::clamp(normal(random), -greatest, greatest)));
+  }
   int8_t* packed = static_cast<int8_t*>(std::aligned_alloc(64, shape.bytes()));
   pack_weights(shape, codes.data(), packed);
   const std::vector<uint8_t> fits = pairs_fit(shape, packed);

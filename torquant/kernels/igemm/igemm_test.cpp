@@ -25,6 +25,7 @@ struct Case {
   uint8_t lo = 0, hi = 255;
   bool to_reals = false;
   bool row_scales = false, row_zero_points = false;  // K9, with to_reals
+  int large_every = 1;                               // of so many weights one is random, the others up to 50
 };
 
 struct AlignedFree {
@@ -38,7 +39,9 @@ class Product {
     const PackedShape shape{.channels = how.columns, .inputs = how.run_bytes, .kernel_height = how.runs};
     const size_t padded = shape.panels() * 16;
     for (size_t i = 0; i < how.columns * how.runs * how.run_bytes; ++i) {
-      weights_.push_back(static_cast<int8_t>(between(how.least_weight, how.greatest_weight)));
+      const bool large = how.large_every == 1 || between(1, how.large_every) == 1;
+      const int least = large ? how.least_weight : -50, greatest = large ? how.greatest_weight : 50;
+      weights_.push_back(static_cast<int8_t>(between(least, greatest)));
     }
     packed_.reset(static_cast<int8_t*>(std::aligned_alloc(64, shape.bytes())));
     pack_weights(shape, weights_.data(), packed_.get());
@@ -205,6 +208,22 @@ TEST_P(Igemm, IsExactWherePairsFit) {
   check({.rows = 13, .columns = 50, .runs = 3, .run_bytes = 20, .least_weight = -64, .greatest_weight = 64});
   check(
       {.rows = 13, .columns = 50, .runs = 3, .run_bytes = 20, .least_weight = 64, .greatest_weight = 64, .code = 255});
+}
+
+// As in trained networks: some pairs of weights do not fit, a few or many of a column.
+TEST_P(Igemm, IsExactWhereSomePairsDoNotFit) {
+  for (const int large_every : {2, 5, 30}) {
+    for (const size_t runs : {1, 3, 9}) {
+      for (const size_t bytes : {13, 16, 17, 20, 31, 64, 130, 512}) {
+        for (const size_t rows : {8, 9, 22}) {
+          check({.rows = rows, .columns = 40, .runs = runs, .run_bytes = bytes, .large_every = large_every});
+        }
+      }
+    }
+    check({.rows = 300, .columns = 40, .runs = 1, .run_bytes = 64, .code = 255, .large_every = large_every});
+    check({.rows = 9, .columns = 17, .runs = 1, .run_bytes = 4608, .large_every = large_every});
+    check({.rows = 9, .columns = 17, .runs = 1, .run_bytes = 4612, .large_every = large_every});
+  }
 }
 
 TEST_P(Igemm, AddsAResidual) {
