@@ -48,6 +48,7 @@ class RuntimeLowering {
   }
 
   RuntimeModel run() {
+    drop_assertions();
     canonicalize(program_);
     fold_batch_norm(program_);  // where a program, or a layer of it, is in float
     make_activations_unsigned(program_);
@@ -76,6 +77,14 @@ class RuntimeLowering {
   }
 
  private:
+  // Of types, which are known: to patterns they are readers.
+  void drop_assertions() {
+    static const OpId kAssertMetadata{"aten._assert_tensor_metadata.default"};
+    for (Node* node : graph_.nodes_snapshot()) {
+      if (node->op() == kAssertMetadata) graph_.erase(node);
+    }
+  }
+
   void fuse_layers() {
     const std::unordered_set<const Value*> constants = constant_values(program_);
     std::vector<Node*> layers;

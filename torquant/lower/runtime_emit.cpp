@@ -56,8 +56,6 @@ class Emitter {
   };
 
   void emit(const Node& node) {
-    static const OpId kAssertMetadata{"aten._assert_tensor_metadata.default"};
-    if (node.op() == kAssertMetadata) return;                             // of types, which are known
     if (node.output() != nullptr && !node.output()->is_tensor()) return;  // a size: all are known
     const std::vector<Value*> inputs = node.inputs();
     const auto is_failed = [&](const Value* value) { return failed_.contains(value); };
