@@ -59,5 +59,23 @@ TEST(HostileTqm, CopiesNoMoreOfANameThanItMayHave) {
   EXPECT_EQ(refused.error().what, "is a name of more than 1024 bytes");
 }
 
+// So may lists: what is kept of all of them is no more than the header.
+TEST(HostileTqm, CopiesNoListForEachNodeThatNamesIt) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto many = builder.CreateVector(std::vector<int32_t>(1 << 18, 1));
+  const auto moves = wire::CreateRearrange(builder, 0, 1, 0, many, many).Union();
+  const auto node = wire::CreateNode(builder, builder.CreateString("moves"), wire::Operation::Rearrange, moves);
+  const auto nodes = builder.CreateVector(std::vector(10'000, node));
+  const auto values = builder.CreateVector(std::vector<flatbuffers::Offset<wire::Value>>());
+  const auto none = builder.CreateVector(std::vector<uint32_t>());
+  builder.FinishSizePrefixed(wire::CreateModel(builder, kVersion, 0, 0, values, nodes, none, none),
+                             wire::ModelIdentifier());
+  const Result<Model> refused = read(std::string(reinterpret_cast<const char*>(builder.GetBufferPointer()),
+                                                 builder.GetSize()));  // 40 GB, if each were copied
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().where, "node moves");
+  EXPECT_EQ(refused.error().what, "has data outside the file, or that another node has");
+}
+
 }  // namespace
 }  // namespace torquant::format

@@ -17,18 +17,13 @@ using Ints = std::vector<int64_t>;
 const OpId kPow{"aten.pow.Tensor_Scalar"}, kMean{"aten.mean.dim"}, kRsqrt{"aten.rsqrt.default"},
     kAddScalar{"aten.add.Scalar"};
 
-Node* maker_with(const Value* value, const OpId& op) {
-  Node* node = maker_of(value);
-  return node != nullptr && node->op() == op ? node : nullptr;
-}
-
 // eps of `value` = 1 / √(mean of x² over the last dimension + eps); nothing for another value.
 std::optional<double> read_inverse(const Program& program, const Value* value, const Value* x) {
-  const Node* rsqrt = maker_with(value, kRsqrt);
+  const Node* rsqrt = maker_of(value, kRsqrt);
   const Node* add = rsqrt == nullptr ? nullptr : maker_of(first_input(*rsqrt));
   if (add == nullptr || (add->op() != ops::kAdd && add->op() != kAddScalar)) return std::nullopt;
   const std::optional<double> eps = constant_number(program, *add->find_arg("other"));
-  const Node* mean = maker_with(add->input("self"), kMean);
+  const Node* mean = maker_of(add->input("self"), kMean);
   if (!eps || mean == nullptr || constant_number(program, arg_or_default(*add, "alpha")) != 1.0) return std::nullopt;
   const auto last = static_cast<int64_t>(x->tensor().rank()) - 1;
   const Ints dims = ints_arg(*mean, "dim");

@@ -34,6 +34,11 @@ Node* maker_of(const Value* value) {
   return node;
 }
 
+Node* maker_of(const Value* value, const OpId& op) {
+  Node* node = maker_of(value);
+  return node != nullptr && node->op() == op ? node : nullptr;
+}
+
 Node* reader_of(const Value* value) {
   Node* node = sole_reader(value);
   while (node != nullptr && changes_nothing(*node)) node = sole_reader(node->output());

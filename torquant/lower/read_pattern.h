@@ -17,5 +17,7 @@ bool changes_nothing(const Node& node);
 // passed over. Null where there are more, or none. Null is allowed.
 Node* maker_of(const Value* value);
 Node* reader_of(const Value* value);
+// The first of them where it is `op`; else null.
+Node* maker_of(const Value* value, const OpId& op);
 
 }  // namespace torquant

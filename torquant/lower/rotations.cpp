@@ -14,16 +14,11 @@ namespace {
 
 const OpId kSlice{"aten.slice.Tensor"}, kNeg{"aten.neg.default"};
 
-Node* maker_with(const Value* value, const OpId& op) {
-  Node* node = maker_of(value);
-  return node != nullptr && node->op() == op ? node : nullptr;
-}
-
 bool is_last(int64_t dim, const Value* x) { return dim == -1 || dim == static_cast<int64_t>(x->tensor().rank()) - 1; }
 
 // x of x[..., begin : end], where `value` is that.
 Value* sliced(const Value* value, int64_t begin, int64_t end) {
-  const Node* slice = maker_with(value, kSlice);
+  const Node* slice = maker_of(value, kSlice);
   if (slice == nullptr) return nullptr;
   Value* x = slice->input("self");
   const Argument start = arg_or_default(*slice, "start"), stop = arg_or_default(*slice, "end");
@@ -36,11 +31,11 @@ Value* sliced(const Value* value, int64_t begin, int64_t end) {
 
 // x of cat([-x[..., size / 2 :], x[..., : size / 2]], -1).
 Value* half_turned(const Value* value) {
-  const Node* cat = maker_with(value, ops::kCat);
+  const Node* cat = maker_of(value, ops::kCat);
   const auto* halves = cat == nullptr ? nullptr : std::get_if<std::vector<Value*>>(cat->find_arg("tensors"));
   const auto* size = std::get_if<int64_t>(&value->tensor().sizes.back());
   if (halves == nullptr || halves->size() != 2 || size == nullptr || *size % 2 != 0) return nullptr;
-  const Node* negated = maker_with(halves->front(), kNeg);
+  const Node* negated = maker_of(halves->front(), kNeg);
   if (negated == nullptr || !is_last(int_arg(*cat, "dim"), value)) return nullptr;
   Value* x = sliced(negated->input("self"), *size / 2, *size);
   return x != nullptr && x == sliced(halves->back(), 0, *size / 2) ? x : nullptr;
@@ -56,7 +51,7 @@ struct Rotation {
 
 std::optional<Rotation> read(const std::unordered_set<const Value*>& known, const Node& sum) {
   const auto factors = [&](const char* name) -> std::optional<Factors> {
-    const Node* product = maker_with(sum.input(name), ops::kMul);
+    const Node* product = maker_of(sum.input(name), ops::kMul);
     if (product == nullptr) return std::nullopt;
     Value *self = product->input("self"), *other = product->input("other");
     if (self == nullptr || other == nullptr || known.contains(self) == known.contains(other)) return std::nullopt;
